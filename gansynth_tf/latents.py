@@ -1,0 +1,153 @@
+"""Latent vectors: drawing them by seed, and walking between them.
+
+Latents are standard normal, so paths between them follow great circles (slerp; Shoemake 1985) to keep the norm typical.
+"""
+
+import warnings
+
+import numpy as np
+
+_PARALLEL_SINE = 1e-9  # Below this sine of the angle, rounding decides the direction of the path.
+
+
+def sample_latents(num, latent_size: int, seed):
+    """Draws standard normal latents as a pure function of the seed.
+
+    Args:
+        num: How many, an int or an integer scalar tensor.
+        latent_size: Length of one latent.
+        seed: An int from 0 to 2**64 - 1, or an int32 tensor of shape [2] (for use inside `tf.function`).
+
+    Returns:
+        A float32 tensor [num, latent]; the same seed gives the same bytes.
+
+    Raises:
+        ValueError: If an int seed is out of range.
+    """
+    import tensorflow as tf
+
+    if isinstance(seed, int | np.integer):
+        seed = _seed_words(int(seed))
+    distribution = _tfp_distributions().Normal(tf.zeros([latent_size]), tf.ones([latent_size]))
+    # A seed of two words selects the stateless sampler; a plain int would depend on what was drawn before.
+    return distribution.sample(num, seed=tf.convert_to_tensor(seed, tf.int32))
+
+
+def _tfp_distributions():
+    with warnings.catch_warnings():
+        # On first use it compares versions by a deprecated class; of no concern to whoever draws a latent.
+        warnings.filterwarnings("ignore", "distutils Version classes are deprecated", DeprecationWarning)
+        import tensorflow_probability as tfp
+
+        return tfp.distributions
+
+
+def _seed_words(seed: int) -> np.ndarray:
+    if not 0 <= seed < 2**64:
+        raise ValueError(f"seed must be an integer from 0 to 2**64 - 1, got {seed}")
+    return np.array([seed >> 32, seed & 0xFFFFFFFF], np.uint32).view(np.int32)
+
+
+def slerp(a, b, t) -> np.ndarray:
+    """Interpolates directions along the great circle and norms linearly.
+
+    With angle w between a and b: cos(t w) u + sin(t w) v, where u is a's direction and v the direction of b's part
+    orthogonal to a. For vectors of equal norm this is the usual sin((1-t)w)/sin(w) a + sin(tw)/sin(w) b, but it stays
+    finite everywhere: parallel vectors only change in norm, antiparallel ones pass through a fixed orthogonal
+    direction, and a zero vector takes the other's direction.
+
+    Args:
+        a: Latents at t = 0, [..., latent].
+        b: Latents at t = 1, [..., latent].
+        t: Position, a scalar or [...].
+
+    Returns:
+        float32 [..., latent].
+    """
+    a, b = np.broadcast_arrays(np.asarray(a, np.float64), np.asarray(b, np.float64))
+    t = np.asarray(t, np.float64)[..., np.newaxis]
+    norm_a, norm_b = (np.linalg.norm(x, axis=-1, keepdims=True) for x in (a, b))
+    unit_a = _divide(np.where(norm_a > 0, a, b), np.where(norm_a > 0, norm_a, norm_b))
+    unit_b = np.where(norm_b > 0, _divide(b, norm_b), unit_a)
+    # Half-angle form: the arc cosine of the dot product loses half the digits near 0 and pi.
+    angle = 2 * np.arctan2(
+        np.linalg.norm(unit_a - unit_b, axis=-1, keepdims=True), np.linalg.norm(unit_a + unit_b, axis=-1, keepdims=True)
+    )
+    direction = np.cos(t * angle) * unit_a + np.sin(t * angle) * _orthogonal_direction(unit_a, unit_b)
+    return (((1 - t) * norm_a + t * norm_b) * direction).astype(np.float32)
+
+
+def _orthogonal_direction(unit_a: np.ndarray, unit_b: np.ndarray) -> np.ndarray:
+    """Direction of b's part orthogonal to a; any fixed one where the two are (anti)parallel."""
+    part = unit_b - np.sum(unit_a * unit_b, axis=-1, keepdims=True) * unit_a
+    norm = np.linalg.norm(part, axis=-1, keepdims=True)
+    axis = np.argmin(np.abs(unit_a), axis=-1)[..., np.newaxis] == np.arange(unit_a.shape[-1])
+    spare = axis - np.sum(unit_a * axis, axis=-1, keepdims=True) * unit_a
+    part = np.where(norm > _PARALLEL_SINE, part, spare)
+    return _divide(part, np.linalg.norm(part, axis=-1, keepdims=True))
+
+
+def _divide(x: np.ndarray, norm: np.ndarray) -> np.ndarray:
+    return x / np.where(norm > 0, norm, 1.0)
+
+
+def latents_at(latents, positions) -> np.ndarray:
+    """Reads a path of latents at fractional positions.
+
+    Args:
+        latents: The path's corners, [steps, latent].
+        positions: Where to read, [batch], in corners: 0 is the first, 1.5 half-way from the second to the third.
+            Positions before the first or after the last corner give that corner.
+
+    Returns:
+        float32 [batch, latent].
+
+    Raises:
+        ValueError: If there is no corner, or a position is not finite.
+    """
+    latents = np.asarray(latents, np.float32)
+    positions = np.asarray(positions, np.float64)
+    if latents.ndim != 2 or not len(latents):
+        raise ValueError(f"a path needs latents of shape [steps, latent] with at least 1 step, got {latents.shape}")
+    if not np.all(np.isfinite(positions)):
+        raise ValueError("positions on a path must be finite, got NaN or infinity")
+    positions = np.clip(positions, 0, len(latents) - 1)
+    left = np.minimum(positions.astype(int), max(len(latents) - 2, 0))
+    right = np.minimum(left + 1, len(latents) - 1)
+    return slerp(latents[left], latents[right], positions - left)
+
+
+def interpolation_path(latents, num_steps: int) -> np.ndarray:
+    """Walks through all given latents in equal steps of position.
+
+    Args:
+        latents: The path's corners, [corners, latent].
+        num_steps: How many latents to return, at least 1; the first is the first corner, the last the last corner.
+
+    Returns:
+        float32 [steps, latent].
+
+    Raises:
+        ValueError: If there is no corner or no step.
+    """
+    if num_steps < 1:
+        raise ValueError(f"num_steps must be at least 1, got {num_steps}")
+    return latents_at(latents, np.linspace(0, max(len(latents) - 1, 0), num_steps))
+
+
+def truncate(z, psi: float):
+    """Pulls latents towards their mean, zero: less variety, more typical notes.
+
+    Args:
+        z: Latents, [..., latent].
+        psi: 1 leaves them as they are, 0 gives the mean latent. Finite.
+
+    Returns:
+        Latents of the same shape and kind.
+
+    Raises:
+        ValueError: If psi is not finite.
+    """
+    if not np.isfinite(psi):
+        raise ValueError(f"psi must be a finite number (1 = no truncation), got {psi}")
+    return z * psi
