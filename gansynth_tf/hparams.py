@@ -1,0 +1,218 @@
+"""Every setting of a run, in one frozen dataclass with Magenta's field names.
+
+Precedence: default < preset (`configs/NAME.py`) < `--hparams` JSON < the `experiment.json` of the run that is resumed,
+where a conflicting override is an error. Defaults are those of Magenta's `set_flags` (models/gansynth/lib/model.py)
+unless a comment says otherwise.
+"""
+
+import dataclasses
+import difflib
+import json
+import typing
+
+# Fields of Magenta that mean nothing here; accepted, so that its command lines and experiment.json files load.
+IGNORED_MAGENTA_KEYS = (
+    "train_data_path", "tfds_data_dir", "master", "ps_tasks", "task", "debug_hook", "g_fn", "d_fn", "eval_batch_size",
+)  # fmt: skip
+
+# Settings of a run that may change when it is resumed: they do not touch what is learnt.
+RESUMABLE_CHANGES = (
+    "train_root_dir", "soundfont_path", "total_num_images", "train_time_limit", "save_summaries_num_images",
+    "steps_per_call", "keep_checkpoints", "checkpoint_seconds", "records_dir", "fake_batch_size",
+)  # fmt: skip
+
+_CHOICES = {
+    "dataset_name": ("soundfont",),
+    "data_type": ("linear", "phase", "mel", "wave"),
+    "data_normalizer": (
+        "none",
+        "specgrams_prespecified_normalizer",
+        "specgrams_simple_normalizer",
+        "specgrams_freq_normalizer",
+    ),  # fmt: skip
+    "scale_mode": ("ALL", "H"),
+    "to_rgb_activation": ("tanh", "linear"),
+    "mel_if": ("matrix", "power_mean"),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class HParams:
+    """Settings of one run. Counts called `num_images` are training examples: the name is Magenta's."""
+
+    # ------------------------------------------------------------------------------------------ files
+    train_root_dir: str = "/tmp/gansynth/train"
+    records_dir: str = ""  # Where rendered notes are kept; empty: train_root_dir/data.
+    # ------------------------------------------------------------------------------------------ data
+    dataset_name: str = "soundfont"  # Magenta: nsynth_tfds.
+    soundfont_path: str = ""  # Empty: the SoundFont that pretty_midi installs.
+    soundfont_programs: tuple[int, ...] = ()  # General MIDI programs from 0; empty: every usable acoustic one.
+    soundfont_velocities: tuple[int, ...] = (25, 50, 75, 100, 127)  # NSynth's.
+    soundfont_hold_fraction: float = 0.75  # NSynth holds 3 of 4 seconds.
+    min_pitch: int = 24  # The paper's range of MIDI pitches.
+    max_pitch: int = 84
+    audio_length: int = 64000  # Samples.
+    sample_rate: int = 16000  # Hz.
+    # ------------------------------------------------------------------------------------------ signal
+    data_type: str = "mel"
+    mel_downscale: int = 1  # Linear bins for each mel band. Magenta: 1.
+    mel_if: str = "matrix"  # How a band's IF is made of its bins'. Magenta: matrix.
+    data_normalizer: str = "specgrams_prespecified_normalizer"
+    normalizer_margin: float = 0.8
+    normalizer_num_examples: int = 1000
+    mag_normalizer_a: float = 0.0661371661726
+    mag_normalizer_b: float = 0.113718730221
+    p_normalizer_a: float = 0.8
+    p_normalizer_b: float = 0.0
+    # ------------------------------------------------------------------------------------------ networks
+    latent_vector_size: int = 256
+    kernel_size: int = 3
+    start_height: int = 4
+    start_width: int = 8
+    scale_mode: str = "ALL"
+    scale_base: int = 2
+    num_resolutions: int = 7
+    simple_arch: bool = False
+    to_rgb_activation: str = "tanh"
+    fmap_base: int = 512
+    fmap_decay: float = 1.0
+    fmap_max: int = 128
+    fmap_min: int = 1  # Lower bound on channels; Magenta has none.
+    pitch_scale: float = 1.0  # Multiplies the one-hot pitch beside z. Magenta: 1.
+    # ------------------------------------------------------------------------------------------ losses
+    gradient_penalty_target: float = 1.0
+    gradient_penalty_weight: float = 10.0
+    gradient_penalty_interval: int = 1  # Penalty every k-th update with k times the weight. Magenta: 1.
+    real_score_penalty_weight: float = 0.001
+    generator_ac_loss_weight: float = 1.0
+    discriminator_ac_loss_weight: float = 1.0
+    gen_gl_consistency_loss_weight: float = 0.0
+    # ------------------------------------------------------------------------------------------ optimisation
+    generator_learning_rate: float = 0.0004
+    discriminator_learning_rate: float = 0.0004
+    adam_beta1: float = 0.0
+    adam_beta2: float = 0.99
+    ema_decay: float = 0.999  # A constant in Magenta.
+    # ------------------------------------------------------------------------------------------ schedule
+    train_progressive: bool = True
+    batch_size_schedule: tuple[int, ...] = (16, 8)
+    stable_stage_num_images: int = 32
+    transition_stage_num_images: int = 32
+    total_num_images: int = 320
+    train_time_limit: float | None = None  # Seconds of training after which the run ends.
+    train_time_stage_multiplier: float = 1.0
+    # ------------------------------------------------------------------------------------------ reporting
+    save_summaries_num_images: int = 100  # Examples between two snapshots.
+    fake_batch_size: int = 16  # Notes in a snapshot; the same latents each time.
+    steps_per_call: int = 20  # Updates in one call of the graph.
+    checkpoint_seconds: float = 600.0  # Magenta: 600.
+    keep_checkpoints: int = 5  # Magenta: 5.
+    seed: int = 0
+
+    def __post_init__(self):
+        for field in dataclasses.fields(self):
+            object.__setattr__(self, field.name, _checked(field, getattr(self, field.name)))
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name} must be one of {', '.join(choices)}. Received: {getattr(self, name)!r}")
+        self._check_ranges()
+
+    def _check_ranges(self) -> None:
+        """Bounds that no type says."""
+        at_least_one = (
+            "audio_length", "sample_rate", "mel_downscale", "latent_vector_size", "kernel_size", "start_height",
+            "start_width", "num_resolutions", "fmap_base", "fmap_max", "fmap_min", "gradient_penalty_interval",
+            "stable_stage_num_images", "transition_stage_num_images", "total_num_images", "save_summaries_num_images", "fake_batch_size",
+            "steps_per_call", "keep_checkpoints", "normalizer_num_examples",
+        )  # fmt: skip
+        for name in at_least_one:
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1. Received: {getattr(self, name)}")
+        rates = ("generator_learning_rate", "discriminator_learning_rate")
+        for name in (*rates, "gradient_penalty_target", "checkpoint_seconds"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be greater than 0. Received: {getattr(self, name)}")
+        for name in ("adam_beta1", "adam_beta2", "ema_decay"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 0 and below 1. Received: {getattr(self, name)}")
+        if not 0 <= self.min_pitch <= self.max_pitch <= 127:
+            received = f"{self.min_pitch} and {self.max_pitch}"
+            raise ValueError(f"Expected 0 <= min_pitch <= max_pitch <= 127. Received: {received}")
+        if not 0 < self.soundfont_hold_fraction <= 1:
+            raise ValueError(f"soundfont_hold_fraction must be in (0, 1]. Received: {self.soundfont_hold_fraction}")
+        if self.train_time_limit is not None and not self.train_time_limit > 0:
+            raise ValueError(f"train_time_limit must be seconds above 0, or null. Received: {self.train_time_limit}")
+        sizes = self.batch_size_schedule
+        if not 1 <= len(sizes) <= self.num_resolutions or min(sizes) < 1:
+            raise ValueError(
+                f"batch_size_schedule must hold 1 to num_resolutions={self.num_resolutions} sizes of at least 1. "
+                f"Received: {list(sizes)}"
+            )
+        if self.simple_arch:
+            raise ValueError("simple_arch=true is not built here: use simple_arch=false, the paper's architecture.")
+
+    # ------------------------------------------------------------------------------------------ derived
+    @property
+    def hold_seconds(self) -> float:
+        """How long a rendered note is held before its release."""
+        return self.soundfont_hold_fraction * self.audio_length / self.sample_rate
+
+    # ------------------------------------------------------------------------------------------ to and from
+    def override(self, values: dict) -> "HParams":
+        """A copy with other values; ValueError names the nearest field for an unknown key."""
+        values = {k: v for k, v in values.items() if k not in IGNORED_MAGENTA_KEYS}
+        names = [f.name for f in dataclasses.fields(self)]
+        for key in values:
+            if key not in names:
+                nearest = difflib.get_close_matches(key, names, n=1, cutoff=0.0)[0]
+                raise ValueError(f"Unknown hparam {key!r}. Did you mean {nearest!r}?")
+        return dataclasses.replace(self, **values)
+
+    def to_dict(self) -> dict:
+        """Flat dict of JSON types, as in `experiment.json`."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(self).items()}
+
+    def differences(self, other: "HParams") -> dict[str, tuple]:
+        """Fields that differ: name -> (own value, other's value)."""
+        mine, theirs = self.to_dict(), other.to_dict()
+        return {k: (mine[k], theirs[k]) for k in mine if mine[k] != theirs[k]}
+
+
+def parse_overrides(text: str) -> dict:
+    """The dict that a `--hparams` flag holds.
+
+    Args:
+        text: A JSON object; empty means none.
+
+    Raises:
+        ValueError: If the text is no JSON object, with the place of the mistake.
+    """
+    expected = "--hparams must be a JSON object such as '{\"seed\": 1}'."
+    try:
+        values = json.loads(text or "{}")
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{expected} Received {text!r}: {error}") from None
+    if not isinstance(values, dict):
+        raise ValueError(f"{expected} Received: {text!r}")
+    return values
+
+
+def _checked(field: dataclasses.Field, value: object) -> object:
+    """The value in the field's type; ValueError when it is another."""
+    kind = field.type
+    optional = type(None) in typing.get_args(kind)
+    if optional and value is None:
+        return None
+    kind = next((t for t in typing.get_args(kind) if t is not type(None)), kind) if optional else kind
+    if typing.get_origin(kind) is tuple:
+        if isinstance(value, (list, tuple)) and all(isinstance(v, int) and not isinstance(v, bool) for v in value):
+            return tuple(value)
+        raise ValueError(f"{field.name} must be a list of integers. Received: {value!r}")
+    if kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    if type(value) is kind:
+        return value
+    if kind is int and isinstance(value, float) and value.is_integer():
+        return int(value)
+    words = {int: "an integer", float: "a number", str: "a string", bool: "true or false"}
+    raise ValueError(f"{field.name} must be {words[kind]}. Received: {value!r}")

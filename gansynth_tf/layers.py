@@ -1,0 +1,241 @@
+"""The parts of a progressive GAN: pixel norm, equalised weights, box scaling, minibatch standard deviation.
+
+Karras et al. 2018, sections 3 and 4. All tensors are channels-last, [batch, time, freq, channels].
+"""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+# ---------------------------------------------------------------------------------------------------- functions
+
+
+def pixel_norm(x: tf.Tensor, epsilon: float = 1e-8) -> tf.Tensor:
+    """Scales every point's channel vector to unit root mean square.
+
+    y = x / sqrt(mean_channels(x**2) + epsilon). Karras et al. 2018, section 4.2.
+
+    Args:
+        x: [..., channels].
+        epsilon: Added to the mean square. Magenta: 1e-8.
+
+    Returns:
+        The same shape as x.
+    """
+    return x * tf.math.rsqrt(tf.reduce_mean(tf.square(x), axis=-1, keepdims=True) + epsilon)
+
+
+def upscale(x: tf.Tensor, scale: tuple[int, int]) -> tf.Tensor:
+    """Repeats every point (scale[0], scale[1]) times along time and freq (nearest neighbour)."""
+    for axis, times in zip((1, 2), scale, strict=True):
+        if times > 1:
+            x = tf.repeat(x, times, axis=axis)
+    return x
+
+
+def downscale(x: tf.Tensor, scale: tuple[int, int]) -> tf.Tensor:
+    """Averages boxes of (scale[0], scale[1]) points along time and freq."""
+    if tuple(scale) == (1, 1):
+        return x
+    return tf.nn.avg_pool2d(x, ksize=scale, strides=scale, padding="VALID")
+
+
+def minibatch_stddev(x: tf.Tensor) -> tf.Tensor:
+    """Appends one channel: the standard deviation over the batch, averaged over everything else.
+
+    Lets the critic see a batch without variety. Karras et al. 2018, section 3.
+
+    Args:
+        x: [batch, time, freq, channels].
+
+    Returns:
+        [batch, time, freq, channels + 1].
+    """
+    variance = tf.math.reduce_variance(x, axis=0)
+    stddev = tf.reduce_mean(tf.sqrt(variance + 1e-6))  # Magenta: 1e-6
+    return tf.concat([x, tf.fill(tf.shape(x[..., :1]), stddev)], axis=-1)
+
+
+def blend(coarse: tf.Tensor, fine: tf.Tensor, fade: tf.Tensor | float) -> tf.Tensor:
+    """(1 - fade) * coarse + fade * fine: how a new block comes in."""
+    return coarse + fade * (fine - coarse)
+
+
+def resize_to_stage(
+    specgrams: tf.Tensor, scale: tuple[int, int], step: tuple[int, int], fade: tf.Tensor | None
+) -> tf.Tensor:
+    """Brings whole specgrams to a stage's own resolution, faded as the generator's output is.
+
+    Args:
+        specgrams: [batch, time, freq, channels] at full size.
+        scale: Full-size points for each point of the stage, (time, freq).
+        step: Refinement between two blocks, (time, freq).
+        fade: Weight of the stage's own resolution against the next coarser one, in [0, 1]; None in stable stages.
+
+    Returns:
+        [batch, time / scale[0], freq / scale[1], channels].
+    """
+    fine = downscale(specgrams, scale)
+    if fade is None:
+        return fine
+    return blend(upscale(downscale(fine, step), step), fine, fade)
+
+
+# ---------------------------------------------------------------------------------------------------- layers
+
+
+def he_scale(fan_in: int, slope: float) -> float:
+    """Standard deviation of He's initialiser, sqrt(2 / ((1 + slope**2) * fan_in))."""
+    return float(np.sqrt(2.0 / ((1.0 + slope**2) * fan_in)))
+
+
+class EqualisedLayer(keras.layers.Layer):
+    """A layer whose kernel is stored as N(0, 1) and multiplied by He's scale when it is used.
+
+    So every weight takes equally large steps under Adam (Karras et al. 2018, section 4.1).
+
+    Args:
+        he_slope: Slope in He's scale: 0 (ReLU) for inner convolutions, 1 (linear) for outputs, as in Magenta.
+    """
+
+    def __init__(self, he_slope: float = 0.0, **kwargs):
+        super().__init__(**kwargs)
+        self.he_slope = he_slope
+
+    def add_kernel(self, shape: tuple[int, ...]) -> None:
+        """Makes `kernel` with `shape` (channels last), `bias` and the run-time scale."""
+        normal = keras.initializers.RandomNormal(stddev=1.0)
+        self.kernel = self.add_weight(shape=shape, initializer=normal, name="kernel")
+        self.bias = self.add_weight(shape=shape[-1:], initializer="zeros", name="bias")
+        self.scale = he_scale(int(np.prod(shape[:-1])), self.he_slope)
+
+    @property
+    def scaled_kernel(self) -> tf.Tensor:
+        """The kernel that the forward pass uses."""
+        return tf.convert_to_tensor(self.kernel) * self.scale
+
+    def get_config(self):
+        return {**super().get_config(), "he_slope": self.he_slope}
+
+
+@keras.saving.register_keras_serializable("gansynth_tf")
+class EqualisedConv(EqualisedLayer):
+    """A convolution with an equalised learning rate, padding 'SAME' unless said.
+
+    Args:
+        filters: Output channels.
+        kernel_size: (time, freq).
+        padding: 'SAME' or 'VALID'.
+        he_slope: See EqualisedLayer.
+
+    Input shape:  [batch, time, freq, channels]
+    Output shape: [batch, time, freq, filters]
+    """
+
+    def __init__(self, filters: int, kernel_size: tuple[int, int], padding: str = "SAME", **kwargs):
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.kernel_size = tuple(kernel_size)
+        self.padding = padding
+
+    def build(self, input_shape):
+        self.add_kernel((*self.kernel_size, int(input_shape[-1]), self.filters))
+
+    def call(self, x):
+        return tf.nn.conv2d(x, self.scaled_kernel, strides=1, padding=self.padding) + self.bias
+
+    def get_config(self):
+        own = {"filters": self.filters, "kernel_size": self.kernel_size, "padding": self.padding}
+        return {**super().get_config(), **own}
+
+
+@keras.saving.register_keras_serializable("gansynth_tf")
+class EqualisedUpscaleConv(EqualisedConv):
+    """Nearest-neighbour upscaling by 2 followed by an odd-sized convolution, as one transposed convolution.
+
+    Upscaled neighbours are equal, so the kernel's taps that meet the same input point can be summed first: a 3x3 kernel
+    becomes a 4x4 one with stride 2, and each output point costs 4 multiplications where it cost 9. The weights and the
+    result are those of the plain pair (Karras et al. 2020, StyleGAN2, name the trick).
+
+    Args:
+        filters, kernel_size, he_slope: See EqualisedConv; kernel sizes must be odd along a doubled axis.
+        step: (2, 2) or (2, 1), the upscaling along (time, freq).
+
+    Input shape:  [batch, time, freq, channels]
+    Output shape: [batch, 2 * time, step[1] * freq, filters]
+    """
+
+    def __init__(self, filters: int, kernel_size: tuple[int, int], step: tuple[int, int] = (2, 2), **kwargs):
+        super().__init__(filters, kernel_size, **kwargs)
+        self.step = tuple(step)
+
+    def call(self, x):
+        kernel = tf.transpose(tf.reverse(self.scaled_kernel, axis=[0, 1]), [0, 1, 3, 2])
+        for axis, times in enumerate(self.step):
+            if times == 2:
+                front, back = [[0, 0] for _ in range(4)], [[0, 0] for _ in range(4)]
+                front[axis], back[axis] = [1, 0], [0, 1]
+                kernel = tf.pad(kernel, back) + tf.pad(kernel, front)
+        shape = tf.shape(x)
+        sizes = [(x.shape[a] or shape[a]) * s for a, s in zip((1, 2), self.step, strict=True)]
+        output_shape = tf.stack([shape[0], *sizes, self.filters])
+        y = tf.nn.conv2d_transpose(x, kernel, output_shape, strides=self.step, padding="SAME")
+        return y + self.bias
+
+    def get_config(self):
+        return {**super().get_config(), "step": self.step}
+
+
+@keras.saving.register_keras_serializable("gansynth_tf")
+class EqualisedStart(EqualisedLayer):
+    """The generator's first layer: a vector to its first (time, freq) plane.
+
+    Magenta pads the vector as a 1x1 image with zeros and convolves it ('VALID') with a kernel as large as the plane.
+    Each output point then sees just one tap, so the layer is one matrix product with the kernel turned around. The
+    scale counts the whole kernel as fan-in, as Magenta's does.
+
+    Args:
+        filters: Output channels.
+        plane: (time, freq).
+
+    Input shape:  [batch, latent]
+    Output shape: [batch, time, freq, filters]
+    """
+
+    def __init__(self, filters: int, plane: tuple[int, int], **kwargs):
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.plane = tuple(plane)
+
+    def build(self, input_shape):
+        self.add_kernel((*self.plane, int(input_shape[-1]), self.filters))
+
+    def call(self, x):
+        taps = tf.transpose(tf.reverse(self.scaled_kernel, axis=[0, 1]), [2, 0, 1, 3])
+        y = tf.matmul(x, tf.reshape(taps, [taps.shape[0], -1]))
+        return tf.reshape(y, [-1, *self.plane, self.filters]) + self.bias
+
+    def get_config(self):
+        return {**super().get_config(), "filters": self.filters, "plane": self.plane}
+
+
+@keras.saving.register_keras_serializable("gansynth_tf")
+class EqualisedDense(EqualisedLayer):
+    """A dense layer with an equalised learning rate, He slope 1.
+
+    Input shape:  [batch, channels]
+    Output shape: [batch, units]
+    """
+
+    def __init__(self, units: int, he_slope: float = 1.0, **kwargs):
+        super().__init__(he_slope=he_slope, **kwargs)
+        self.units = units
+
+    def build(self, input_shape):
+        self.add_kernel((int(input_shape[-1]), self.units))
+
+    def call(self, x):
+        return tf.matmul(x, self.scaled_kernel) + self.bias
+
+    def get_config(self):
+        return {**super().get_config(), "units": self.units}

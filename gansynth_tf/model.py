@@ -1,0 +1,192 @@
+"""GANSynth: representation, normaliser and networks together; (z, pitch) -> waves.
+
+Engel et al. 2019. The generator writes normalised specgrams; `denormalize` brings them to physical units (natural log
+power, instantaneous frequency over pi), which is what the critic is given, and `decode` brings those to waves.
+"""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from gansynth_tf import latents, layers
+from gansynth_tf.networks import Discriminator, Generator
+from gansynth_tf.normalizers import SpecgramNormalizer
+from gansynth_tf.pitches import PitchClasses
+
+_LARGEST_BATCH = 64  # Notes made in one pass, so that memory stays bounded however many are asked for.
+
+
+class GANSynth(tf.Module):
+    """A model that can be trained, asked for notes, and exported.
+
+    Args:
+        representation: Encodes and decodes waves.
+        normalizer: Physical specgrams <-> [-1, 1].
+        generator: The network under training.
+        smoothed_generator: Its moving average; this one generates.
+        discriminator: Critic and pitch head.
+        pitch_classes: The pitches it knows.
+    """
+
+    def __init__(
+        self,
+        representation: keras.layers.Layer,
+        normalizer: SpecgramNormalizer,
+        generator: Generator,
+        smoothed_generator: Generator,
+        discriminator: Discriminator,
+        pitch_classes: PitchClasses,
+    ):
+        super().__init__(name="gansynth")
+        self.representation = representation
+        self.normalizer = normalizer
+        self.generator = generator
+        self.smoothed_generator = smoothed_generator
+        self.discriminator = discriminator
+        self.pitch_classes = pitch_classes
+        for network in (generator, smoothed_generator, discriminator):
+            if not network.built:
+                network.build()
+        smoothed_generator.set_weights(generator.get_weights())
+        self.num_blocks = generator.resolutions.num_resolutions
+        self.fade: float | None = None
+        self._specgrams = tf.function(self._make_specgrams)
+        self._waves = tf.function(self._make_waves)
+
+    # ------------------------------------------------------------------------------------------ properties
+
+    @property
+    def pitches(self) -> list[int]:
+        """MIDI pitches the model knows, ascending."""
+        return list(self.pitch_classes.pitches)
+
+    @property
+    def sample_rate(self) -> int:
+        """Samples per second."""
+        return self.representation.sample_rate
+
+    @property
+    def audio_length(self) -> int:
+        """Samples in a note."""
+        return self.representation.audio_length
+
+    @property
+    def latent_size(self) -> int:
+        """Length of z."""
+        return self.generator.latent_size
+
+    def set_stage(self, num_blocks: int, fade: float | None) -> None:
+        """Says which blocks generate: a model may stop, and be used, at any stage of its growth."""
+        self.num_blocks, self.fade = num_blocks, fade
+
+    # ------------------------------------------------------------------------------------------ generation
+
+    def sample_z(self, n: int, seed: int | None = None) -> np.ndarray:
+        """Random instruments.
+
+        Args:
+            n: How many.
+            seed: The same seed gives the same latents; None draws new ones.
+
+        Returns:
+            float32 [n, latent], standard normal.
+        """
+        seed = int(np.random.default_rng().integers(2**31)) if seed is None else seed
+        return np.asarray(latents.sample_latents(n, self.latent_size, seed))
+
+    def generate(self, z: np.ndarray, pitch: np.ndarray) -> np.ndarray:
+        """Notes as waves.
+
+        Args:
+            z: [batch, latent], instruments.
+            pitch: [batch], MIDI pitches the model knows.
+
+        Returns:
+            float32 [batch, samples].
+
+        Raises:
+            ValueError: For a pitch the model does not know, or shapes that do not match.
+        """
+        return self._in_batches(self._waves, z, pitch)
+
+    def generate_specgrams(self, z: np.ndarray, pitch: np.ndarray) -> np.ndarray:
+        """Notes as specgrams in physical units, before they are turned into waves.
+
+        Args:
+            z, pitch: See `generate`.
+
+        Returns:
+            float32 [batch, time, freq, 2].
+        """
+        return self._in_batches(self._specgrams, z, pitch)
+
+    def _in_batches(self, make: Callable, z: np.ndarray, pitch: np.ndarray) -> np.ndarray:
+        z, pitch = np.asarray(z, np.float32), np.asarray(pitch)
+        if z.ndim != 2 or z.shape[1] != self.latent_size or pitch.shape != z.shape[:1]:
+            raise ValueError(
+                f"Expected z of shape [batch, {self.latent_size}] and as many pitches. "
+                f"Received: z {list(z.shape)}, pitch {list(pitch.shape)}"
+            )
+        labels = self.pitch_classes.to_index(pitch).astype(np.int32)
+        fade = None if self.fade is None else tf.constant(self.fade, tf.float32)
+        starts = range(0, max(len(z), 1), _LARGEST_BATCH)
+        parts = [slice(start, start + _LARGEST_BATCH) for start in starts]
+        notes = [make(tf.constant(z[p]), tf.constant(labels[p]), self.num_blocks, fade).numpy() for p in parts]
+        return np.concatenate(notes)
+
+    def _make_specgrams(self, z: tf.Tensor, labels: tf.Tensor, num_blocks: int, fade: tf.Tensor | None) -> tf.Tensor:
+        specgrams = self.smoothed_generator(z, labels, num_blocks=num_blocks, fade=fade)
+        full = layers.upscale(specgrams, self.generator.resolutions.scale_to_final(num_blocks))
+        return self.normalizer.denormalize(full)
+
+    def _make_waves(self, z: tf.Tensor, labels: tf.Tensor, num_blocks: int, fade: tf.Tensor | None) -> tf.Tensor:
+        return self.representation.decode(self._make_specgrams(z, labels, num_blocks, fade))
+
+    # ------------------------------------------------------------------------------------------ training
+
+    def real_specgrams(self, waves: tf.Tensor, num_blocks: int, fade: tf.Tensor | None) -> tf.Tensor:
+        """Recorded notes as the critic sees them: encoded, brought to the stage's resolution, faded.
+
+        Args:
+            waves: [batch, samples].
+            num_blocks: Blocks that run in the stage.
+            fade: Weight of the newest block, None in stable stages.
+
+        Returns:
+            [batch, time, freq, 2] in physical units, at the resolution of block `num_blocks`.
+        """
+        resolutions = self.generator.resolutions
+        specgrams = self.representation.encode(waves)
+        return layers.resize_to_stage(specgrams, resolutions.scale_to_final(num_blocks), resolutions.step, fade)
+
+    def fake_specgrams(self, z: tf.Tensor, labels: tf.Tensor, num_blocks: int, fade: tf.Tensor | None) -> tf.Tensor:
+        """Generated notes as the critic sees them, by the network under training; shapes as `real_specgrams`."""
+        return self.normalizer.denormalize(self.generator(z, labels, num_blocks=num_blocks, fade=fade))
+
+    def judge(self, specgrams: tf.Tensor, num_blocks: int, fade: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
+        """The critic's scores [batch] and pitch logits [batch, pitches] of specgrams in physical units."""
+        return self.discriminator(self.normalizer.normalize(specgrams), num_blocks=num_blocks, fade=fade)
+
+    def score_gradients(
+        self, specgrams: tf.Tensor, num_blocks: int, fade: tf.Tensor | None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Scores, and their gradient's norm as the whole specgram would have it.
+
+        A point of a stage's specgram stands for scale[0] * scale[1] equal points of the whole one, each with that share
+        of its gradient, so the whole gradient is 1 / sqrt(scale[0] * scale[1]) as long as the stage's own.
+
+        Args:
+            specgrams: [batch, time, freq, 2] in physical units: the penalty is taken with respect to these, as in
+                Magenta, not to the normalised image.
+            num_blocks, fade: See `real_specgrams`.
+
+        Returns:
+            Scores [batch] and gradients [batch, time, freq, 2], scaled so that their norm is the whole one's.
+        """
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(specgrams)
+            scores, _ = self.judge(specgrams, num_blocks, fade)
+        scale = self.generator.resolutions.scale_to_final(num_blocks)
+        return scores, tape.gradient(scores, specgrams) / float(np.sqrt(scale[0] * scale[1]))

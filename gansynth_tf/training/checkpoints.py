@@ -1,0 +1,102 @@
+"""What a run keeps so that the same command goes on: one checkpoint series, and the names of a run folder's files."""
+
+import pathlib
+
+import keras
+import tensorflow as tf
+
+from gansynth_tf.model import GANSynth
+
+# ---------------------------------------------------------------------------------------------------- a run folder
+
+EXPERIMENT_FILE = "experiment.json"  # Every hparam, flat, as Magenta writes it.
+PITCHES_FILE = "pitches.json"  # The pitch classes and how often the data has each.
+METRICS_FILE = "metrics.jsonl"
+CHECKPOINTS_FOLDER = "checkpoints"
+SAMPLES_FOLDER = "samples"
+
+
+def latest_checkpoint(run: pathlib.Path) -> str | None:
+    """Prefix of the newest complete checkpoint of a run folder, or None."""
+    return tf.train.latest_checkpoint(str(run / CHECKPOINTS_FOLDER))
+
+
+def read_model(model: GANSynth, checkpoint: str) -> tuple[int, int]:
+    """Reads a model's weights for generation; every one of them must be there.
+
+    Args:
+        model: Built as the run's settings say.
+        checkpoint: Prefix of a checkpoint that `TrainingState` wrote.
+
+    Returns:
+        Examples seen and the stage the run was in.
+
+    Raises:
+        ValueError: When the file does not hold this model.
+    """
+    state = tf.train.Checkpoint(model=model, examples_seen=_counter(tf.int64), stage=_counter(tf.int32))
+    try:
+        status = state.read(checkpoint)
+        status.assert_existing_objects_matched()
+        status.expect_partial()
+    except (AssertionError, ValueError, tf.errors.OpError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"{checkpoint} does not hold the model that {EXPERIMENT_FILE} describes: {reason}") from None
+    return int(state.examples_seen), int(state.stage)
+
+
+# ---------------------------------------------------------------------------------------------------- training state
+
+
+def _counter(dtype: tf.DType, value: int = 0) -> tf.Variable:
+    return tf.Variable(value, dtype=dtype, trainable=False)
+
+
+class TrainingState:
+    """Everything training owns: networks, smoothed generator, both optimizers, the clock.
+
+    Randomness and the data's position are functions of `examples_seen` (see training/steps.py and data/pipeline.py), so
+    they need no state of their own.
+
+    Args:
+        run: The run folder.
+        model: What is trained.
+        generator_optimizer, discriminator_optimizer: Built on all variables.
+        keep: How many checkpoints stay on disk.
+    """
+
+    def __init__(
+        self,
+        run: pathlib.Path,
+        model: GANSynth,
+        generator_optimizer: keras.optimizers.Optimizer,
+        discriminator_optimizer: keras.optimizers.Optimizer,
+        keep: int = 5,
+    ):
+        self.examples_seen = _counter(tf.int64)
+        self.stage = _counter(tf.int32, -1)
+        self.train_seconds = tf.Variable(0.0, dtype=tf.float64, trainable=False)
+        self._manager = tf.train.CheckpointManager(
+            tf.train.Checkpoint(
+                model=model,
+                generator_optimizer=generator_optimizer,
+                discriminator_optimizer=discriminator_optimizer,
+                examples_seen=self.examples_seen,
+                stage=self.stage,
+                train_seconds=self.train_seconds,
+            ),
+            str(run / CHECKPOINTS_FOLDER),
+            max_to_keep=keep,
+        )
+
+    def restore(self) -> bool:
+        """Goes back to the newest complete checkpoint; False when there is none."""
+        newest = self._manager.latest_checkpoint
+        if newest is None:
+            return False
+        self._manager.checkpoint.restore(newest).assert_existing_objects_matched()
+        return True
+
+    def save(self) -> str:
+        """Writes a checkpoint named by the examples seen; it counts only once it is complete."""
+        return self._manager.save(checkpoint_number=int(self.examples_seen))

@@ -1,0 +1,162 @@
+"""One row of numbers per report: a status line, a line of metrics.jsonl, TensorBoard scalars; and the stop at NaN."""
+
+import dataclasses
+import json
+import math
+import pathlib
+import sys
+import time
+from typing import TextIO
+
+import tensorflow as tf
+
+from gansynth_tf import files
+
+
+class TrainingDiverged(RuntimeError):
+    """A loss stopped being a finite number."""
+
+
+def check_finite(metrics: dict[str, float], first: int, last: int) -> None:
+    """Raises TrainingDiverged, naming the counts, when a metric is not finite."""
+    broken = sorted(name for name, value in metrics.items() if not math.isfinite(value))
+    if broken:
+        raise TrainingDiverged(
+            f"{', '.join(broken)} became NaN or infinite between {first} and {last} examples. The last checkpoint is "
+            "kept; start again from it with a lower learning rate."
+        )
+
+
+def format_seconds(seconds: float) -> str:
+    """'42s', '12m30s', '3h05m' or '2d04h'."""
+    seconds = int(round(seconds))
+    if seconds < 60:
+        return f"{seconds}s"
+    if seconds < 3600:
+        return f"{seconds // 60}m{seconds % 60:02d}s"
+    if seconds < 86400:
+        return f"{seconds // 3600}h{seconds % 3600 // 60:02d}m"
+    return f"{seconds // 86400}d{seconds % 86400 // 3600:02d}h"
+
+
+@dataclasses.dataclass(frozen=True)
+class Progress:
+    """Where a run stands.
+
+    Args:
+        examples: Examples seen.
+        clock, total: Examples, or what stands for them in a run that is given time, and where they end.
+        stage, num_stages: Which stage of how many, from 1.
+        seconds: Seconds trained.
+        seconds_left: Of a run that is given time; None: to be worked out from the rate.
+    """
+
+    examples: int
+    clock: int
+    total: int
+    stage: int
+    num_stages: int
+    seconds: float
+    seconds_left: float | None = None
+
+
+class Reporter:
+    """Writes what happens in a run to the terminal, to metrics.jsonl and to TensorBoard.
+
+    Args:
+        run: The run folder.
+        metrics_file: Name of the row file in the folder.
+        every_seconds: Seconds between two rows; a row holds the means since the one before.
+        out: Where status lines go; a progress bar is drawn when it is a terminal.
+    """
+
+    def __init__(self, run: pathlib.Path, metrics_file: str, every_seconds: float = 10.0, out: TextIO = sys.stdout):
+        self.path = run / metrics_file
+        self.every_seconds, self.out = every_seconds, out
+        self.writer = tf.summary.create_file_writer(str(run))
+        self._bar = None
+        self._reported = -math.inf
+        self._calls: list[dict[str, float]] = []
+        self._timed_examples, self._timed_seconds = 0, 0.0
+
+    def resume(self, examples: int) -> None:
+        """Drops the rows beyond the checkpoint that the run goes on from."""
+        if not self.path.exists():
+            return
+        kept = []
+        for line in self.path.read_text().splitlines():
+            try:
+                if json.loads(line)["examples"] <= examples:
+                    kept.append(line + "\n")
+            except (json.JSONDecodeError, KeyError):
+                continue  # A line cut short by a kill.
+        with files.replacing(self.path) as beside:
+            beside.write_text("".join(kept))
+
+    def say(self, text: str) -> None:
+        """Prints a line without breaking the progress bar."""
+        if self._bar is not None:
+            self._bar.clear()
+        print(text, file=self.out, flush=True)
+
+    def add(self, progress: Progress, metrics: dict[str, float], examples: int, seconds: float | None) -> None:
+        """Takes the metrics of one call of the graph; writes a row when it is time.
+
+        Args:
+            progress: After the call.
+            metrics: Means over the call.
+            examples: Examples in the call.
+            seconds: The call's duration; None when it compiled, so that no rate should be made of it.
+        """
+        self._calls.append(metrics)
+        if seconds is not None:
+            self._timed_examples += examples
+            self._timed_seconds += seconds
+        if time.monotonic() - self._reported >= self.every_seconds or progress.clock >= progress.total:
+            self._write_row(progress)
+
+    def _write_row(self, progress: Progress) -> None:
+        """One row from the calls since the last."""
+        rate = self._timed_examples / self._timed_seconds if self._timed_seconds else None
+        means = {name: sum(call[name] for call in self._calls) / len(self._calls) for name in self._calls[0]}
+        row = {"examples": progress.examples, "train_seconds": round(progress.seconds, 3), "stage": progress.stage}
+        row |= means | {"notes_per_second": rate}
+        with self.path.open("a") as rows:
+            rows.write(json.dumps(row) + "\n")
+        with self.writer.as_default(step=progress.examples):
+            for name, value in row.items():
+                if value is not None:
+                    tf.summary.scalar(f"losses/{name}" if name.endswith("_loss") else name, value)
+        self.writer.flush()
+        left = progress.seconds_left
+        if left is None and rate is not None:
+            left = (progress.total - progress.examples) / rate
+        self._show(progress, means, rate, left)
+        self._calls.clear()
+        self._timed_examples, self._timed_seconds = 0, 0.0
+        self._reported = time.monotonic()
+
+    def _show(self, progress: Progress, means: dict[str, float], rate: float | None, left: float | None) -> None:
+        """The status line, or the bar."""
+        text = (
+            f"stage {progress.stage} of {progress.num_stages}  D {means['discriminator_loss']:+.3g}  "
+            f"G {means['generator_loss']:+.3g}  W {means['critic_distance']:.3g}  "
+            f"pitch {means['real_pitch_loss']:.2f} real {means['fake_pitch_loss']:.2f} fake  "
+            f"{'?' if rate is None else f'{rate:.1f}'} notes/s  ETA {'?' if left is None else format_seconds(left)}"
+        )
+        if not self.out.isatty():
+            self.say(f"{progress.examples} examples  {100 * progress.clock / progress.total:.1f} %  {text}")
+            return
+        if self._bar is None:
+            from tqdm import tqdm
+
+            bar_format = "{percentage:3.0f}%|{bar:20}| {desc}"
+            self._bar = tqdm(total=progress.total, file=self.out, dynamic_ncols=True, bar_format=bar_format)
+        self._bar.n = progress.clock
+        self._bar.set_description_str(f"{progress.examples} examples  {text}")
+
+    def close(self) -> None:
+        """Ends the bar and the TensorBoard file."""
+        if self._bar is not None:
+            self._bar.close()
+        self.writer.close()

@@ -1,0 +1,44 @@
+"""Packaging: library, command-line tools, presets and package data."""
+
+import pathlib
+
+from setuptools import find_packages, setup
+
+HERE = pathlib.Path(__file__).parent
+
+COMMANDS = ("train", "generate", "export", "prepare", "evaluate")
+
+setup(
+    name="gansynth_tf",
+    version="0.1.0",
+    description="GANSynth: adversarial neural audio synthesis, in TensorFlow 2 and Keras 3",
+    long_description=(HERE / "README.md").read_text() if (HERE / "README.md").exists() else "",
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    packages=[*find_packages(include=["gansynth_tf", "gansynth_tf.*"]), "gansynth_tf.configs"],
+    package_dir={"gansynth_tf.configs": "configs"},
+    package_data={"gansynth_tf.data": ["*.csv"]},
+    install_requires=[
+        "absl-py",
+        "keras>=3.5",
+        "librosa>=0.10",
+        "matplotlib>=3.7",
+        "midirenderer>=0.1.3",
+        "numpy>=1.26",
+        "pretty_midi>=0.2.10",
+        "scipy>=1.11",
+        "setuptools<81",  # pretty_midi imports pkg_resources, which newer ones no longer have.
+        "soundfile>=0.12",
+        "soxr>=0.3",
+        "tensorboard",
+        "tensorflow>=2.18",
+        "tensorflow-datasets>=4.9",
+        "tensorflow-probability[tf]>=0.25",
+        "tqdm",
+    ],
+    extras_require={"test": ["pytest>=8", "hypothesis>=6", "ruff>=0.6"]},
+    entry_points={
+        "console_scripts": [f"gansynth_{name} = gansynth_tf.cli.{name}:console_entry_point" for name in COMMANDS]
+    },
+)
