@@ -1,0 +1,114 @@
+"""Audio files and sample arrays: load, save, resample, crop or pad; all mono, float32, [samples]."""
+
+import os
+import pathlib
+import tempfile
+
+import numpy as np
+
+
+def load_audio(path: str | os.PathLike, sample_rate: int) -> np.ndarray:
+    """Reads an audio file as one channel at the wanted rate.
+
+    Args:
+        path: Any file that libsndfile reads (WAV, FLAC, OGG, MP3, ...).
+        sample_rate: Wanted rate in Hz.
+
+    Returns:
+        float32 [samples], the mean of the file's channels, nominally in [-1, 1].
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is not audio, or holds no samples.
+    """
+    import soundfile
+
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"Expected an audio file. Received: {path}, which does not exist; check the path.")
+    try:
+        wave, file_rate = soundfile.read(path, dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        found = f"{path} ({error.error_string})"
+        raise ValueError(f"Expected audio such as WAV or FLAC. Received: {found} Convert or remove it.") from error
+    if not len(wave):
+        raise ValueError(f"Expected audio with samples. Received: {path}, which holds none; remove it.")
+    return resample(wave.mean(axis=1, dtype=np.float32), file_rate, sample_rate)
+
+
+def save_wav(path: str | os.PathLike, wave: np.ndarray, sample_rate: int, subtype: str = "FLOAT") -> None:
+    """Writes a WAV file, beside its place first and renamed when complete.
+
+    Args:
+        path: Where to write; missing folders are made.
+        wave: [samples] in [-1, 1].
+        sample_rate: Hz.
+        subtype: libsndfile's name of the sample format. "FLOAT" keeps float32; "PCM_16" clips to [-1, 1].
+
+    Raises:
+        ValueError: `wave` is not one-dimensional, or not finite.
+    """
+    import soundfile
+
+    path = pathlib.Path(path)
+    wave = np.asarray(wave, dtype=np.float32)
+    if wave.ndim != 1:
+        raise ValueError(f"Expected a wave of shape [samples]. Received shape: {wave.shape}; save one note at a time.")
+    if not np.all(np.isfinite(wave)):
+        raise ValueError(f"Expected finite samples for {path}. Received NaN or infinity; check what made the wave.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            soundfile.write(file, wave, sample_rate, subtype=subtype, format="WAV")
+        # mkstemp makes private files; a WAV is an ordinary one.
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        pathlib.Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def resample(wave: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
+    """Changes the sample rate with soxr at "VHQ", which is flat to 0.95 of the lower Nyquist frequency.
+
+    Args:
+        wave: [samples].
+        from_rate: The wave's rate in Hz.
+        to_rate: Wanted rate in Hz.
+
+    Returns:
+        float32 [round(samples * to_rate / from_rate)].
+
+    Raises:
+        ValueError: A rate is not positive.
+    """
+    if from_rate <= 0 or to_rate <= 0:
+        raise ValueError(f"Expected positive sample rates. Received: {from_rate} and {to_rate} Hz.")
+    wave = np.asarray(wave, dtype=np.float32)
+    if from_rate == to_rate:
+        return wave
+    import soxr
+
+    return soxr.resample(wave, from_rate, to_rate, quality="VHQ")
+
+
+def crop_or_pad(wave: np.ndarray, num_samples: int) -> np.ndarray:
+    """Cuts the end off, or appends zeros, so that the note keeps its onset.
+
+    Args:
+        wave: [samples].
+        num_samples: Wanted length.
+
+    Returns:
+        [num_samples], of the wave's type.
+    """
+    wave = np.asarray(wave)[:num_samples]
+    return np.pad(wave, (0, num_samples - len(wave)))
+
+
+def _umask() -> int:
+    """The process's file mode mask, which can only be read by setting it."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
