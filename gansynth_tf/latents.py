@@ -44,7 +44,7 @@ def _tfp_distributions():
 
 def _seed_words(seed: int) -> np.ndarray:
     if not 0 <= seed < 2**64:
-        raise ValueError(f"seed must be an integer from 0 to 2**64 - 1, got {seed}")
+        raise ValueError(f"Expected a seed from 0 to 2**64 - 1. Received: {seed}")
     return np.array([seed >> 32, seed & 0xFFFFFFFF], np.uint32).view(np.int32)
 
 
@@ -108,9 +108,9 @@ def latents_at(latents, positions) -> np.ndarray:
     latents = np.asarray(latents, np.float32)
     positions = np.asarray(positions, np.float64)
     if latents.ndim != 2 or not len(latents):
-        raise ValueError(f"a path needs latents of shape [steps, latent] with at least 1 step, got {latents.shape}")
+        raise ValueError(f"Expected latents [steps, latent] with at least 1 step. Received shape: {latents.shape}")
     if not np.all(np.isfinite(positions)):
-        raise ValueError("positions on a path must be finite, got NaN or infinity")
+        raise ValueError("Expected finite positions on a path. Received NaN or infinity")
     positions = np.clip(positions, 0, len(latents) - 1)
     left = np.minimum(positions.astype(int), max(len(latents) - 2, 0))
     right = np.minimum(left + 1, len(latents) - 1)
@@ -131,7 +131,7 @@ def interpolation_path(latents, num_steps: int) -> np.ndarray:
         ValueError: If there is no corner or no step.
     """
     if num_steps < 1:
-        raise ValueError(f"num_steps must be at least 1, got {num_steps}")
+        raise ValueError(f"Expected num_steps of at least 1. Received: {num_steps}")
     return latents_at(latents, np.linspace(0, max(len(latents) - 1, 0), num_steps))
 
 
@@ -149,5 +149,5 @@ def truncate(z, psi: float):
         ValueError: If psi is not finite.
     """
     if not np.isfinite(psi):
-        raise ValueError(f"psi must be a finite number (1 = no truncation), got {psi}")
+        raise ValueError(f"Expected a finite psi (1 = no truncation). Received: {psi}")
     return z * psi

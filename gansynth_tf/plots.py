@@ -55,7 +55,7 @@ def _constant_q(wave: np.ndarray, sample_rate: int) -> tuple[np.ndarray, np.ndar
 
     wave = np.asarray(wave, np.float32)
     if wave.ndim != 1 or not wave.size or not np.all(np.isfinite(wave)):
-        raise ValueError(f"a rainbowgram needs one note of finite samples, [samples], got shape {wave.shape}")
+        raise ValueError(f"Expected one note of finite samples, [samples]. Received shape: {wave.shape}")
     octaves = min(_OCTAVES, int(np.log2(sample_rate / 2 / 1.1 / _LOWEST_HZ)))
     # Each octave of the transform halves the rate, so the hop must halve as often.
     hop = 2 ** (octaves - 1) * max(1, round(_HOP_SECONDS * sample_rate / 2 ** (octaves - 1)))
@@ -98,7 +98,7 @@ def rainbowgram(
     """
     waves = np.asarray(waves)
     if waves.ndim > 3 or not waves.size:
-        raise ValueError(f"expected waves [rows, columns, samples] with at least one note, got shape {waves.shape}")
+        raise ValueError(f"Expected waves [rows, columns, samples], at least one note. Received shape: {waves.shape}")
     waves = waves.reshape((1,) * (3 - waves.ndim) + waves.shape)
     rows, columns, samples = waves.shape
     figure, grid = _grid(rows, columns, row_titles, column_titles)
@@ -155,10 +155,10 @@ def plot_specgrams(
     """
     specgrams = np.asarray(specgrams)
     if specgrams.ndim != 4 or specgrams.shape[-1] != 2 or not specgrams.size:
-        raise ValueError(f"expected specgrams [batch, time, freq, 2] with at least one, got shape {specgrams.shape}")
+        raise ValueError(f"Expected specgrams [batch, time, freq, 2], at least one. Received shape: {specgrams.shape}")
     num, frames, bins, _ = specgrams.shape
     if bin_hz is not None and len(bin_hz) != bins:
-        raise ValueError(f"bin_hz has {len(bin_hz)} frequencies for specgrams of {bins} bins; give one for each bin")
+        raise ValueError(f"Expected a frequency for each of {bins} bins. Received: {len(bin_hz)} in bin_hz")
     labels = ("time, s" if seconds else "frame", "frequency, Hz" if bin_hz is not None else "bin")
     figure, grid = _grid(2, num, ("log magnitude", "IF / π"), titles, labels)
     limits = ((specgrams[..., 0].min(), specgrams[..., 0].max()), (-1, 1))
@@ -201,7 +201,7 @@ def plot_training_curves(metrics: str | os.PathLike | Iterable[Mapping[str, obje
             if name != "examples" and isinstance(value, int | float) and not isinstance(value, bool):
                 curves.setdefault(name, []).append((examples, value))
     if not curves:
-        raise ValueError(f"nothing to draw: none of the {len(rows)} rows of metrics holds a number besides examples")
+        raise ValueError(f"Expected metrics with numbers besides examples. Received: {len(rows)} rows without")
     columns = min(3, len(curves))
     panels = math.ceil(len(curves) / columns)
     figure, grid = _grid(panels, columns, labels=("examples seen", ""), size=(4.0, 2.2), share=False)
@@ -222,7 +222,8 @@ def _read_rows(path: str | os.PathLike) -> list[dict]:
             rows.append(json.loads(line))
         except json.JSONDecodeError as error:
             if number < len(lines):
-                raise ValueError(f"line {number} of {os.fspath(path)} is not JSON ({error}); remove it") from error
+                where = f"line {number} of {os.fspath(path)}"
+                raise ValueError(f"Expected JSON in {where}. Received: {error}; remove the line") from error
     return rows
 
 
@@ -240,7 +241,7 @@ def _grid(
 
     for titles, count, what in ((row_titles, rows, "row"), (column_titles, columns, "column")):
         if len(titles) not in (0, count):
-            raise ValueError(f"{len(titles)} {what} titles for {count} {what}s; give one for each {what}, or none")
+            raise ValueError(f"Expected a title for each of {count} {what}s, or none. Received: {len(titles)} titles")
     # A Figure of its own, not pyplot's: no state to close, no window system.
     figure = Figure(figsize=(size[0] * columns + 0.8, size[1] * rows + 0.6), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False, sharex=share, sharey=share)

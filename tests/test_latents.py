@@ -38,7 +38,7 @@ def test_inside_a_function_with_a_tensor_seed_and_a_tensor_count():
 
 @pytest.mark.parametrize("seed", [-1, 2**64])
 def test_seed_out_of_range(seed):
-    with pytest.raises(ValueError, match="seed must be"):
+    with pytest.raises(ValueError, match="Expected a seed"):
         latents.sample_latents(2, 3, seed)
 
 

@@ -74,7 +74,7 @@ def test_rainbowgram_axes_are_hz_and_seconds():
 
 
 def test_wrong_grids():
-    with pytest.raises(ValueError, match="3 row titles for 2 rows"):
+    with pytest.raises(ValueError, match="each of 2 rows, or none. Received: 3"):
         plots.rainbowgram(np.zeros((2, 3, 800)), 16000, row_titles=["a", "b", "c"])
     with pytest.raises(ValueError, match="at least one note"):
         plots.rainbowgram(np.zeros((0, 800)), 16000)
@@ -85,7 +85,7 @@ def test_specgrams_file(tmp_path):
     plots.plot_specgrams(specgrams, tmp_path / "plain.png")
     plots.plot_specgrams(specgrams, tmp_path / "full.png", ["a", "b", "c"], 0.5, np.linspace(100, 8000, 32))
     assert _png_size(tmp_path / "plain.png") == _png_size(tmp_path / "full.png")
-    with pytest.raises(ValueError, match="31 frequencies for specgrams of 32 bins"):
+    with pytest.raises(ValueError, match="each of 32 bins. Received: 31"):
         plots.plot_specgrams(specgrams, tmp_path / "wrong.png", bin_hz=np.arange(31))
     with pytest.raises(ValueError, match="at least one"):
         plots.plot_specgrams(specgrams[..., 0], tmp_path / "wrong.png")
@@ -102,10 +102,10 @@ def test_training_curves_from_a_running_training(tmp_path):
 
 
 def test_training_curves_without_numbers(tmp_path):
-    with pytest.raises(ValueError, match="nothing to draw: none of the 1 rows"):
+    with pytest.raises(ValueError, match="Received: 1 rows without"):
         plots.plot_training_curves([{"examples": 3}], tmp_path / "x.png")
     path = tmp_path / "metrics.jsonl"
     path.write_text('{"examples": 1}\nnonsense\n{"examples": 2}\n')
-    with pytest.raises(ValueError, match="line 2 of .* is not JSON"):
+    with pytest.raises(ValueError, match="JSON in line 2 of"):
         plots.plot_training_curves(path, tmp_path / "x.png")
     assert [p.name for p in tmp_path.iterdir()] == ["metrics.jsonl"]

@@ -46,7 +46,7 @@ def log_mels(waves: np.ndarray, sample_rate: int) -> np.ndarray:
 
     waves = np.asarray(waves, np.float32)
     if waves.ndim != 2 or not waves.size or not np.all(np.isfinite(waves)):
-        raise ValueError(f"expected finite waves [batch, samples] with at least one note, got shape {waves.shape}")
+        raise ValueError(f"Expected finite waves [batch, samples], at least one note. Received shape: {waves.shape}")
     window = 2 ** round(np.log2(_WINDOW_SECONDS * sample_rate))
     waves = np.pad(waves, ((0, 0), (0, max(window - waves.shape[1], 0))))
     power = [librosa.feature.melspectrogram(y=w, sr=sample_rate, n_fft=window, n_mels=_NUM_MELS) for w in waves]
@@ -79,10 +79,10 @@ def diversity(
         if len(ours) >= 2 and len(theirs) >= 2:
             rows.append(_distances(ours, theirs))
     if not rows:
-        raise ValueError("diversity needs a pitch with at least 2 generated and 2 real notes; give more notes")
+        raise ValueError("Expected a pitch with at least 2 generated and 2 real notes. Received none; give more notes")
     spread, real_spread, to_real, to_generated, real_to_real = np.mean(rows, axis=0)
     if real_to_real <= 0:
-        raise ValueError("every real note has an exact copy among the real notes of its pitch; give different notes")
+        raise ValueError("Expected different real notes of a pitch. Received: an exact copy of each; remove copies")
     return Diversity(
         float(spread / real_spread), float(to_real / real_to_real), float(to_generated / real_to_real), len(rows)
     )
@@ -92,11 +92,12 @@ def _comparable(generated, generated_pitches, real, real_pitches, sample_rate) -
     """Log-mel vectors [batch, points] of both sides, cut at the same floor and scaled so that distances are RMS."""
     if np.shape(generated)[1:] != np.shape(real)[1:]:
         raise ValueError(
-            f"generated and real notes must be equally long, got shapes {np.shape(generated)} and {np.shape(real)}"
+            f"Expected equally long generated and real notes. Received: {np.shape(generated)} and {np.shape(real)}"
         )
     for waves, pitches in ((generated, generated_pitches), (real, real_pitches)):
         if pitches.shape != np.shape(waves)[:1]:
-            raise ValueError(f"expected a pitch for each note, got {pitches.shape} pitches for {np.shape(waves)} waves")
+            found = f"{pitches.shape} pitches and {np.shape(waves)} waves"
+            raise ValueError(f"Expected a pitch for each note. Received: {found}")
     generated, real = log_mels(generated, sample_rate), log_mels(real, sample_rate)
     floor = real.max() - _RANGE_DB
     generated, real = (np.maximum(x, floor).reshape(len(x), -1) for x in (generated, real))

@@ -48,14 +48,15 @@ def note_f0_cents(waves: np.ndarray, sample_rate: int, pitches: np.ndarray, reso
     waves, pitches = np.asarray(waves, np.float32), np.asarray(pitches, np.float64)
     if waves.ndim != 2 or not waves.shape[1] or pitches.shape != waves.shape[:1]:
         raise ValueError(
-            f"expected waves [batch, samples] and pitches [batch], got shapes {waves.shape} and {pitches.shape}"
+            f"Expected waves [batch, samples] and pitches [batch]. Received shapes: {waves.shape} and {pitches.shape}"
         )
     cents = np.full(len(waves), np.nan)
     if not len(waves):
         return cents
     wanted_hz = midi_to_hz(pitches)
     if wanted_hz.max() * 2 >= sample_rate:
-        raise ValueError(f"a pitch of {wanted_hz.max():.0f} Hz cannot be measured at {sample_rate} samples a second")
+        limit = f"{sample_rate / 2:.0f} Hz, half the sample rate"
+        raise ValueError(f"Expected pitches below {limit}. Received: {wanted_hz.max():.0f} Hz; leave them out")
     peaks = np.max(np.abs(waves), axis=1)
     audible = np.isfinite(peaks) & (peaks > _SILENCE)
     # The search depends on the note alone, so that its neighbours in the batch cannot change the answer.
@@ -109,7 +110,7 @@ def in_tune_fraction(cents: np.ndarray, tolerance: float = 50.0, confidence: flo
 
     cents = np.asarray(cents, np.float64)
     if not cents.size:
-        raise ValueError("the share of notes in tune needs at least 1 note, got none")
+        raise ValueError("Expected at least 1 note. Received none")
     num_in_tune = int(np.count_nonzero(np.abs(cents) < tolerance))
     interval = stats.binomtest(num_in_tune, cents.size).proportion_ci(confidence, method="wilson")
     return InTune(num_in_tune / cents.size, float(interval.low), float(interval.high), num_in_tune, cents.size)

@@ -1,0 +1,1 @@
+"""Uses of a trained model: notes and MIDI clips."""
