@@ -117,7 +117,7 @@ def stfts_to_melspecgrams(stfts: tf.Tensor, linear_to_mel: np.ndarray) -> tf.Ten
     magnitude, phase = spectral.stfts_to_polar(stfts)
     power = tf.square(magnitude + spectral.LOG_FLOOR)
     log_power = tf.math.log(_times_matrix(power, linear_to_mel) + spectral.LOG_FLOOR)
-    frequency = _times_matrix(spectral.instantaneous_frequency(phase), linear_to_mel)
+    frequency = _times_matrix_exactly(spectral.instantaneous_frequency(phase), linear_to_mel)
     return tf.stack([log_power, _wrap_after_first(frequency)], axis=-1)
 
 
@@ -136,16 +136,18 @@ def melspecgrams_to_stfts(melspecgrams: tf.Tensor, mel_to_linear: np.ndarray) ->
     """
     log_power, frequency = tf.unstack(melspecgrams, axis=-1)
     magnitude = _mel_power_to_magnitude(log_power, mel_to_linear)
-    frequency = _wrap_after_first(_times_matrix(frequency, mel_to_linear))
+    frequency = _wrap_after_first(_times_matrix_exactly(frequency, mel_to_linear))
     return spectral.polar_to_stfts(magnitude, spectral.frequency_to_phase(frequency))
 
 
 def stfts_to_mean_melspecgrams(stfts: tf.Tensor, linear_to_mel: np.ndarray) -> tf.Tensor:
     """Log mel power, and the power-weighted circular mean of the IF in each band (not Magenta's).
 
-    The phase is taken at the middle of the frame (bin k turned by k * pi): there the bins of one partial agree, while
-    at the start of the frame they alternate in sign, and their mean would be nothing. The IF does not change by this,
-    except where sound begins.
+    mean[t] = angle(sum over bins of M X[t] conj(X[t - 1])): the weight of an IF, which lies between two frames, is the
+    product of both magnitudes.
+
+    The phase is taken at the middle of the frame, where the bins of one partial agree; at its start they alternate in
+    sign, and the mean would be nothing. This changes no IF, except where sound begins.
 
     Args:
         stfts: complex64 [batch, time, linear bins].
@@ -155,18 +157,21 @@ def stfts_to_mean_melspecgrams(stfts: tf.Tensor, linear_to_mel: np.ndarray) -> t
         float32 [batch, time, mel bands, 2]: log mel power, and IF in units of pi in [-1, 1], whose first frame holds
         the mean of the phase.
     """
-    magnitude, phase = spectral.stfts_to_polar(stfts)
-    power = tf.square(magnitude + spectral.LOG_FLOOR)
-    mel_power = _times_matrix(power, linear_to_mel)
-    # A silent bin keeps phase 0 here: its phase is unknown, not k * pi.
-    phase = phase + tf.where(magnitude > 0.0, _middle_of_frame(stfts.shape[-1]), 0.0)
-    angle = math.pi * spectral.instantaneous_frequency(phase)
-    # Divided by the band's power, so that the mean of near silence is not taken for silence.
-    share = power / tf.reduce_max(tf.stop_gradient(power), axis=-1, keepdims=True)
-    real = _times_matrix(share * tf.cos(angle), linear_to_mel)
-    imag = _times_matrix(share * tf.sin(angle), linear_to_mel)
-    _, mean_angle = spectral.stfts_to_polar(tf.complex(real, imag))
-    return tf.stack([tf.math.log(mel_power + spectral.LOG_FLOOR), mean_angle / math.pi], axis=-1)
+    real, imag = _centered_parts(stfts)
+    mel_power = _times_matrix(tf.square(real) + tf.square(imag), linear_to_mel)
+
+    # The first frame's angle is its phase: the difference to phase 0.
+    first = tf.sqrt(tf.square(real[:, :1]) + tf.square(imag[:, :1]))
+    before_real = tf.concat([first, real[:, :-1]], axis=1)
+    before_imag = tf.concat([tf.zeros_like(first), imag[:, :-1]], axis=1)
+    sum_real = _times_matrix(real * before_real + imag * before_imag, linear_to_mel)
+    sum_imag = _times_matrix(imag * before_real - real * before_imag, linear_to_mel)
+
+    # Scaled to at most 1, so that a quiet band is not taken for silence; the angle does not depend on it.
+    loudness = tf.sqrt(tf.stop_gradient(mel_power))
+    scale = tf.math.divide_no_nan(1.0, loudness * tf.concat([loudness[:, :1], loudness[:, :-1]], axis=1))
+    _, angle = spectral.stfts_to_polar(tf.complex(scale * sum_real, scale * sum_imag))
+    return tf.stack([tf.math.log(mel_power + spectral.LOG_FLOOR), angle / math.pi], axis=-1)
 
 
 def mean_melspecgrams_to_stfts(melspecgrams: tf.Tensor, mel_to_linear: np.ndarray, bands: np.ndarray) -> tf.Tensor:
@@ -181,8 +186,21 @@ def mean_melspecgrams_to_stfts(melspecgrams: tf.Tensor, mel_to_linear: np.ndarra
         complex64 [batch, time, linear bins].
     """
     log_power, frequency = tf.unstack(melspecgrams, axis=-1)
-    phase = tf.gather(spectral.frequency_to_phase(frequency), bands, axis=-1) + _middle_of_frame(len(bands))
-    return spectral.polar_to_stfts(_mel_power_to_magnitude(log_power, mel_to_linear), phase)
+    magnitude = _mel_power_to_magnitude(log_power, mel_to_linear) * _signs(len(bands))
+    phase = spectral.frequency_to_phase(frequency)
+    cosine, sine = (tf.gather(part, bands, axis=-1) for part in (tf.cos(phase), tf.sin(phase)))
+    return tf.complex(magnitude * cosine, magnitude * sine)
+
+
+def _centered_parts(stfts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Real and imaginary parts with the phase of the frame's middle and magnitude |X| + 1e-6; phase 0 in silence."""
+    signs = _signs(stfts.shape[-1])
+    magnitude, _ = spectral.stfts_to_polar(stfts)
+    silent = magnitude == 0.0
+    longer = 1.0 + spectral.LOG_FLOOR / tf.where(silent, 1.0, magnitude)
+    real = tf.where(silent, spectral.LOG_FLOOR, signs * tf.math.real(stfts) * longer)
+    imag = tf.where(silent, 0.0, signs * tf.math.imag(stfts) * longer)
+    return real, imag
 
 
 def _mel_power_to_magnitude(log_power: tf.Tensor, mel_to_linear: np.ndarray) -> tf.Tensor:
@@ -195,12 +213,18 @@ def _wrap_after_first(frequency: tf.Tensor) -> tf.Tensor:
     return tf.concat([frequency[:, :1], spectral.wrap(frequency[:, 1:], period=2.0)], axis=1)
 
 
-def _middle_of_frame(num_bins: int) -> np.ndarray:
-    """Phase in radians from the start of a frame to its middle, modulo a turn, for bins 1 to num_bins."""
-    return (np.pi * (np.arange(1, num_bins + 1) % 2)).astype(np.float32)
+def _signs(num_bins: int) -> np.ndarray:
+    """(-1)**k for bins k = 1 to num_bins: half a frame later, a whole number of half periods."""
+    return (1.0 - 2.0 * (np.arange(1, num_bins + 1) % 2)).astype(np.float32)
 
 
 def _times_matrix(values: tf.Tensor, matrix: np.ndarray) -> tf.Tensor:
     """[batch, time, n] times [n, m], as one matrix product."""
     rows = tf.reshape(values, [-1, matrix.shape[0]])
     return tf.reshape(rows @ matrix, [-1, values.shape[1], matrix.shape[1]])
+
+
+def _times_matrix_exactly(values: tf.Tensor, matrix: np.ndarray) -> tf.Tensor:
+    """Same, in float64: GPUs and TPUs round float32 products to 7 or 10 bits, and errors of an IF add up over time."""
+    product = _times_matrix(tf.cast(values, tf.float64), tf.cast(matrix, tf.float64))
+    return tf.cast(product, tf.float32)

@@ -100,8 +100,9 @@ class LinearIF(_Representation):
     _instantaneous = True
 
     def __init__(self, specgram_shape: Sequence[int], audio_length: int, sample_rate: int, name: str | None = None):
-        self._framing = spectral.make_framing(specgram_shape, audio_length)
+        framing = spectral.make_framing(specgram_shape, audio_length)
         super().__init__(specgram_shape, audio_length, sample_rate, name)
+        self._framing = framing
 
     def _encode(self, waves: tf.Tensor) -> tf.Tensor:
         return spectral.waves_to_specgrams(waves, self._framing, self._instantaneous)
@@ -153,11 +154,12 @@ class MelIF(_Representation):
     ):
         if mel_if not in ("matrix", "power_mean"):
             raise ValueError(f"mel_if must be 'matrix' or 'power_mean', got {mel_if!r}")
-        self._framing = spectral.make_framing(specgram_shape, audio_length, mel_downscale)
+        framing = spectral.make_framing(specgram_shape, audio_length, mel_downscale)
+        weights = mel.linear_to_mel_weights(framing.num_bins, specgram_shape[1], sample_rate)
         super().__init__(specgram_shape, audio_length, sample_rate, name)
         self.mel_downscale = int(mel_downscale)
         self.mel_if = mel_if
-        weights = mel.linear_to_mel_weights(self._framing.num_bins, self.specgram_shape[1], self.sample_rate)
+        self._framing = framing
         self._linear_to_mel = weights.astype(np.float32)
         self._mel_to_linear = mel.mel_to_linear_weights(weights).astype(np.float32)
         self._nearest_bands = mel.nearest_bands(weights)

@@ -84,15 +84,17 @@ def make_framing(specgram_shape: Sequence[int], audio_length: int, mel_downscale
         ]
         raise ValueError(
             f"specgram_shape must be powers of two (freq at least {smallest_freq}), got {shape}; "
-            f"nearest: {'; '.join(options)}"
+            f"nearest: {', '.join(options)}"
         )
     framing = Framing(shape[0], shape[1] * mel_downscale, int(audio_length))
-    if not 1 <= framing.num_samples <= framing.max_samples:
+    if framing.num_samples < 1:
+        raise ValueError(f"audio_length must be at least 1 sample, got {audio_length}")
+    if framing.num_samples > framing.max_samples:
         longer, wider = (_grow(shape, axis, framing.num_samples, mel_downscale) for axis in (0, 1))
         raise ValueError(
-            f"audio_length must be 1 to {framing.max_samples} for specgram_shape "
-            f"{_describe_shape(shape, mel_downscale)}; got {audio_length}, which fits "
-            f"{_describe_shape(longer, mel_downscale)} or {_describe_shape(wider, mel_downscale)}"
+            f"audio_length must be at most {framing.max_samples} for specgram_shape "
+            f"{_describe_shape(shape, mel_downscale)}, got {audio_length}; "
+            f"it fits {_describe_shape(longer, mel_downscale)} or {_describe_shape(wider, mel_downscale)}"
         )
     return framing
 
@@ -301,7 +303,7 @@ def _nearest_powers_of_two(size: int) -> list[int]:
 
 
 def _grow(shape: tuple[int, int], axis: int, num_samples: int, mel_downscale: int) -> tuple[int, int]:
-    """Doubles or halves one size until the frames just cover the samples."""
+    """Doubles one size until the frames cover the samples."""
     grown = list(shape)
     while Framing(grown[0], grown[1] * mel_downscale, 0).max_samples < num_samples:
         grown[axis] *= 2
@@ -312,4 +314,4 @@ def _describe_shape(shape: tuple[int, int], mel_downscale: int) -> str:
     """A shape with the arithmetic of the samples that it holds."""
     framing = Framing(shape[0], shape[1] * mel_downscale, 0)
     frames = f"({framing.num_frames} - 1) * {framing.hop_length} + {framing.frame_length}"
-    return f"{shape} ({frames} = {framing.max_samples} samples)"
+    return f"{shape} [holds {frames} = {framing.max_samples} samples]"
