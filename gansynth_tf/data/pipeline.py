@@ -4,8 +4,9 @@ Epoch e is shuffled with a seed made from (seed, e), so a run that stops after n
 `start_example=n` sees what it would have seen.
 """
 
+import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -51,14 +52,15 @@ def make_dataset(
 
     Raises:
         FileNotFoundError: A shard is missing.
-        ValueError: There are no shards, or no note in them has a known pitch.
+        ValueError: There are no shards, or one is damaged, or no note in them has a known pitch.
     """
     shards = [os.fspath(path) for path in shards]
     labels = _label_table(pitch_classes)
-    if _total_bytes(shards) <= cache_bytes:
-        make_epoch, num_notes = _cached_epochs(shards, labels)
-    else:
-        make_epoch, num_notes = _streamed_epochs(shards, labels, shuffle_buffer)
+    with _damage_reported(shards):
+        if _total_bytes(shards) <= cache_bytes:
+            make_epoch, num_notes = _cached_epochs(shards, labels)
+        else:
+            make_epoch, num_notes = _streamed_epochs(shards, labels, shuffle_buffer)
     if not num_notes:
         span = f"{pitch_classes.num_classes} pitches from {pitch_classes.pitches[0]} to {pitch_classes.pitches[-1]}"
         raise ValueError(f"Expected notes at any of {span}. None in {len(shards)} shards; check both.")
@@ -76,6 +78,8 @@ def make_dataset(
     dataset = dataset.batch(batch_size, drop_remainder=drop_remainder).prefetch(2)
     options = tf.data.Options()
     options.deterministic = True
+    # Several workers share the stream instead of each reading files of their own.
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
     return dataset.with_options(options)
 
 
@@ -93,16 +97,38 @@ def load_notes(shards: Sequence[str], num_samples: int, limit: int | None = None
 
     Raises:
         FileNotFoundError: A shard is missing.
-        ValueError: There are no shards, or no notes in them.
+        ValueError: There are no shards, or one is damaged, or they hold no notes.
     """
     shards = [os.fspath(path) for path in shards]
     _total_bytes(shards)
     dataset = tf.data.TFRecordDataset(shards).take(-1 if limit is None else limit)
-    notes = list(dataset.map(lambda record: _parse(record, num_samples), num_parallel_calls=2).as_numpy_iterator())
-    if not notes:
-        raise ValueError(f"Expected notes in {len(shards)} shards. Received none (limit {limit}); check the data set.")
-    arrays = {name: np.stack([note[name] for note in notes]) for name in notes[0]}
-    return {**arrays, "id": np.array([name.decode() for name in arrays["id"]])}
+    with _damage_reported(shards):
+        num_notes = _count(dataset)
+        if not num_notes:
+            raise ValueError(f"Expected notes in {len(shards)} shards. Received none (limit {limit}); check the set.")
+        # Audio is decoded straight into its place: a whole set would not fit in memory twice.
+        audio = np.empty([num_notes, num_samples], np.float32)
+        rest = []
+        parsed = dataset.map(lambda record: _parse(record, num_samples), num_parallel_calls=2)
+        for place, note in enumerate(parsed.as_numpy_iterator()):
+            audio[place] = note.pop("audio")
+            rest.append(note)
+    arrays = {name: np.stack([note[name] for note in rest]) for name in rest[0]}
+    return {**arrays, "audio": audio, "id": np.array([name.decode() for name in arrays["id"]])}
+
+
+@contextlib.contextmanager
+def _damage_reported(shards: Sequence[str]) -> Iterator[None]:
+    """Turns TensorFlow's errors about unreadable records into one line."""
+    try:
+        yield
+    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
+        folder = os.path.dirname(shards[0]) or "."
+        raise ValueError(f"Expected readable shards in {folder}. One is damaged; prepare the data again.") from error
+
+
+def _count(dataset: tf.data.Dataset) -> int:
+    return int(dataset.reduce(np.int64(0), lambda total, _: total + 1))
 
 
 def _total_bytes(shards: Sequence[str]) -> int:
@@ -128,7 +154,7 @@ def _pitch_is_known(record: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     return labels[example["pitch"]] >= 0
 
 
-def _cached_epochs(shards: Sequence[str], labels: tf.Tensor):
+def _cached_epochs(shards: Sequence[str], labels: tf.Tensor) -> tuple[Callable, int]:
     """Reads the set once; returns (epoch seed, notes to skip) -> serialized notes, and the number of notes."""
     kept = tf.data.TFRecordDataset(shards).filter(lambda record: _pitch_is_known(record, labels))
     with tf.device("CPU"):
@@ -142,7 +168,7 @@ def _cached_epochs(shards: Sequence[str], labels: tf.Tensor):
     return make_epoch, len(notes)
 
 
-def _streamed_epochs(shards: Sequence[str], labels: tf.Tensor, shuffle_buffer: int):
+def _streamed_epochs(shards: Sequence[str], labels: tf.Tensor, shuffle_buffer: int) -> tuple[Callable, int]:
     """Counts the notes; returns (epoch seed, notes to skip) -> serialized notes, and the number of notes.
 
     Shards come in a shuffled order, several at a time, and what they give is shuffled in blocks.
@@ -165,8 +191,7 @@ def _streamed_epochs(shards: Sequence[str], labels: tf.Tensor, shuffle_buffer: i
 
         return blocks.map(shuffle_block).unbatch().skip(skipped)
 
-    count = tf.data.TFRecordDataset(shards).filter(known).reduce(np.int64(0), lambda total, _: total + 1)
-    return make_epoch, int(count)
+    return make_epoch, _count(tf.data.TFRecordDataset(shards).filter(known))
 
 
 def _parse(record: tf.Tensor, num_samples: int) -> dict[str, tf.Tensor]:

@@ -7,6 +7,7 @@ import os
 import pathlib
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -51,6 +52,15 @@ class Note:
     split: str
     qualities: tuple[str, ...] = ()
 
+    def __post_init__(self):
+        named = (("family", self.family, FAMILIES), ("source", self.source, SOURCES), ("split", self.split, SPLITS))
+        for name, value, known in (*named, *(("qualities", quality, QUALITIES) for quality in self.qualities)):
+            if value not in known:
+                raise ValueError(f"Expected {name} of note {self.id} among {', '.join(known)}. Received: {value!r}.")
+        if np.ndim(self.audio) != 1 or not np.all(np.isfinite(self.audio)):
+            found = f"shape {np.shape(self.audio)}" if np.ndim(self.audio) != 1 else "NaN or infinity"
+            raise ValueError(f"Expected finite audio [samples] of note {self.id}. Received: {found}; leave it out.")
+
 
 def write_records(directory: str | os.PathLike, notes: Iterable[Note], manifest: dict, num_shards: int) -> dict:
     """Writes notes as a folder of shards, complete or not at all.
@@ -73,10 +83,13 @@ def write_records(directory: str | os.PathLike, notes: Iterable[Note], manifest:
     directory = pathlib.Path(directory).absolute()
     check_replaceable(directory)
     directory.parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(directory)
     partial = pathlib.Path(tempfile.mkdtemp(prefix=f".{directory.name}.", suffix=".partial", dir=directory.parent))
     try:
         contents = _write_shards(partial, notes, num_shards)
         manifest = {**manifest, "schema_version": _SCHEMA_VERSION, **contents}
+        # What is returned equals what is read later, with lists for tuples.
+        manifest = json.loads(json.dumps(manifest))
         with open(partial / MANIFEST_NAME, "w", encoding="utf-8") as file:
             json.dump(manifest, file, indent=1)
             file.write("\n")
@@ -217,17 +230,19 @@ def _write_shards(directory: pathlib.Path, notes: Iterable[Note], num_shards: in
     names = {split: _shard_names(split, num_shards if split == "train" else 1) for split in SPLITS}
     splits = {split: {"num_notes": 0, "shards": [], "pitches": {}} for split in SPLITS}
     instruments: dict[str, dict] = {}
+    labels: dict[str, int] = {}
     ids = set()
     with _open_writers(directory) as writer:
         for note in notes:
             if note.id in ids:
                 raise ValueError(f"Expected every note to have its own id. Received {note.id!r} twice; rename one.")
             ids.add(note.id)
+            label = labels.setdefault(note.instrument, len(labels))
             about = {"name": note.instrument, "family": note.family, "source": note.source}
             instruments.setdefault(note.instrument, about)
             split = splits[note.split]
             name = names[note.split][split["num_notes"] % len(names[note.split])]
-            writer(name).write(serialize_note(note, list(instruments).index(note.instrument)))
+            writer(name).write(serialize_note(note, label))
             split["num_notes"] += 1
             split["pitches"][note.pitch] = split["pitches"].get(note.pitch, 0) + 1
     if not splits["train"]["num_notes"]:
@@ -259,6 +274,13 @@ def _open_writers(directory: pathlib.Path) -> Iterator:
     finally:
         for opened in writers.values():
             opened.close()
+
+
+def _remove_leftovers(directory: pathlib.Path) -> None:
+    """Deletes what a killed process left beside the place: unfinished folders untouched for an hour."""
+    for left in directory.parent.glob(f".{directory.name}.*.partial"):
+        if time.time() - max(path.stat().st_mtime for path in (left, *left.iterdir())) > 3600:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _sync(directory: pathlib.Path) -> None:

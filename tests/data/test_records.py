@@ -1,0 +1,196 @@
+"""records: round trips, whole folders or nothing."""
+
+import dataclasses
+import os
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from gansynth_tf.data import records
+
+
+def make_note(place=0, split="train", pitch=60, instrument="flute_acoustic_073", audio=None, **changes):
+    if audio is None:
+        audio = np.random.default_rng(place).integers(-32768, 32768, 23) / 32768.0
+    return records.Note(
+        **{
+            "id": f"{instrument}-{pitch:03d}-{place:03d}",
+            "audio": audio,
+            "pitch": pitch,
+            "velocity": 100,
+            "instrument": instrument,
+            "family": "flute",
+            "source": "acoustic",
+            "split": split,
+            **changes,
+        }
+    )
+
+
+def read_all(directory, split, num_samples=23):
+    dataset = tf.data.TFRecordDataset(records.list_shards(directory, split))
+    return [records.parse_record(record, num_samples) for record in dataset]
+
+
+def test_a_note_comes_back_exactly():
+    note = make_note(3, velocity=75, source="electronic", family="vocal", qualities=("bright", "tempo-synced"))
+    example = records.parse_record(records.serialize_note(note, label=17), 23)
+    np.testing.assert_array_equal(example["audio"], note.audio.astype(np.float32))
+    assert example["audio"].dtype == tf.float32
+    assert example["id"].numpy().decode() == note.id
+    whole = {name: int(value) for name, value in example.items() if value.dtype == tf.int32}
+    assert whole == {
+        "pitch": 60, "velocity": 75, "instrument/label": 17, "instrument/family": 10, "instrument/source": 1,
+    }
+    np.testing.assert_array_equal(example["qualities"], [True] + [False] * 8 + [True])
+
+
+def test_audio_is_rounded_to_16_bits_and_clipped():
+    audio = np.array([1.5, -1.5, 0.3, 0.4 / 32768, 0.6 / 32768])
+    example = records.parse_record(records.serialize_note(make_note(audio=audio), 0), 5)
+    np.testing.assert_array_equal(example["audio"] * 32768, [32767, -32768, np.round(0.3 * 32768), 0, 1])
+
+
+@pytest.mark.parametrize("num_samples", [7, 23, 31])
+def test_audio_is_cropped_or_padded_at_the_end_also_in_a_graph(num_samples):
+    note = make_note(5)
+    dataset = tf.data.Dataset.from_tensors(records.serialize_note(note, 0))
+    (example,) = dataset.map(lambda record: records.parse_record(record, num_samples)).as_numpy_iterator()
+    expected = np.zeros(num_samples, np.float32)
+    expected[:23] = note.audio[:num_samples]
+    np.testing.assert_array_equal(example["audio"], expected)
+
+
+def test_features_are_named_as_in_tfds():
+    example = tf.train.Example.FromString(records.serialize_note(make_note(), 0))
+    assert set(example.features.feature) == {
+        "id", "audio", "pitch", "velocity", "instrument/label", "instrument/family", "instrument/source",
+        *(f"qualities/{name}" for name in records.QUALITIES),
+    }
+    assert len(records.FAMILIES) == 11 and len(records.QUALITIES) == 10
+
+
+def test_a_folder_holds_splits_shards_and_counts(tmp_path):
+    notes = [make_note(place, pitch=60 + place % 2, instrument=f"i{place % 3}") for place in range(7)]
+    notes += [make_note(8, "valid", pitch=71), make_note(9, "valid", pitch=71)]
+    manifest = records.write_records(tmp_path / "set", iter(notes), {"source": "hand"}, num_shards=3)
+    assert records.read_manifest(tmp_path / "set") == manifest
+    assert manifest["source"] == "hand"
+    assert manifest["splits"]["train"]["pitches"] == {"60": 4, "61": 3}
+    assert manifest["splits"]["valid"] == {
+        "num_notes": 2, "shards": ["valid-00000-of-00001.tfrecord"], "pitches": {"71": 2},
+    }
+    assert [row["name"] for row in manifest["instruments"]] == ["i0", "i1", "i2", "flute_acoustic_073"]
+    assert records.list_shards(tmp_path / "set", "test") == []
+    assert len(records.list_shards(tmp_path / "set", "train")) == 3
+    stored = {example["id"].numpy().decode(): example for example in read_all(tmp_path / "set", "train")}
+    assert set(stored) == {note.id for note in notes[:7]}
+    for note in notes[:7]:
+        np.testing.assert_array_equal(stored[note.id]["audio"], note.audio.astype(np.float32))
+        assert manifest["instruments"][int(stored[note.id]["instrument/label"])]["name"] == note.instrument
+
+
+def test_fewer_notes_than_shards(tmp_path):
+    records.write_records(tmp_path / "set", [make_note(0), make_note(1)], {}, num_shards=5)
+    assert len(read_all(tmp_path / "set", "train")) == 2
+
+
+def test_the_manifest_may_grow_while_notes_are_made(tmp_path):
+    manifest = {"skipped": []}
+
+    def notes():
+        yield make_note(0)
+        manifest["skipped"].append("the second")
+
+    assert records.write_records(tmp_path / "set", notes(), manifest, 1)["skipped"] == ["the second"]
+
+
+def test_an_interrupted_set_leaves_nothing_and_keeps_the_old_one(tmp_path):
+    def broken():
+        yield make_note(0, pitch=50)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        records.write_records(tmp_path / "set", broken(), {}, 2)
+    assert os.listdir(tmp_path) == []
+    records.write_records(tmp_path / "set", [make_note(1, pitch=47)], {}, 2)
+    with pytest.raises(KeyboardInterrupt):
+        records.write_records(tmp_path / "set", broken(), {}, 2)
+    assert os.listdir(tmp_path) == ["set"]
+    assert [int(example["pitch"]) for example in read_all(tmp_path / "set", "train")] == [47]
+
+
+def test_a_set_replaces_another(tmp_path):
+    records.write_records(tmp_path / "set", [make_note(place) for place in range(4)], {}, 4)
+    records.write_records(tmp_path / "set", [make_note(5, pitch=33)], {}, 1)
+    assert os.listdir(tmp_path) == ["set"]
+    assert sorted(os.listdir(tmp_path / "set")) == ["manifest.json", "train-00000-of-00001.tfrecord"]
+
+
+def test_other_folders_are_never_replaced(tmp_path):
+    (tmp_path / "home").mkdir()
+    records.write_records(tmp_path / "home", [make_note()], {}, 1)
+    (tmp_path / "home" / "thesis.txt").write_text("years of work")
+    with pytest.raises(ValueError, match="thesis.txt; choose another"):
+        records.write_records(tmp_path / "home", [make_note()], {}, 1)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "a.tfrecord").write_text("")
+    with pytest.raises(ValueError, match="choose another"):
+        records.check_replaceable(tmp_path / "mine")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match="choose another"):
+        records.check_replaceable(tmp_path / "file")
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path):
+    old, fresh = tmp_path / ".set.abc.partial", tmp_path / ".set.def.partial"
+    for left in (old, fresh):
+        left.mkdir()
+        (left / "train-00000-of-00001.tfrecord").write_bytes(b"half")
+    for path in (old, old / "train-00000-of-00001.tfrecord"):
+        os.utime(path, (time.time() - 4000,) * 2)
+    records.write_records(tmp_path / "set", [make_note()], {}, 1)
+    assert sorted(os.listdir(tmp_path)) == [".set.def.partial", "set"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"family": "kazoo"}, "Expected family .* Received: 'kazoo'"),
+        ({"source": "water"}, "Expected source"),
+        ({"split": "dev"}, "Expected split"),
+        ({"qualities": ("loud",)}, "Expected qualities"),
+        ({"audio": np.array([0.0, np.inf])}, "NaN or infinity"),
+        ({"audio": np.zeros((2, 3))}, "shape"),
+    ],
+)
+def test_bad_notes_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(make_note(), **changes)
+
+
+def test_bad_sets_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="twice"):
+        records.write_records(tmp_path / "set", [make_note(1), make_note(1)], {}, 1)
+    with pytest.raises(ValueError, match="train split"):
+        records.write_records(tmp_path / "set", [make_note(1, "test")], {}, 1)
+    assert os.listdir(tmp_path) == []
+
+
+def test_reading_errors_say_what_to_do(tmp_path):
+    with pytest.raises(FileNotFoundError, match="prepare it first"):
+        records.read_manifest(tmp_path)
+    (tmp_path / "manifest.json").write_text('{"schema_ver')
+    with pytest.raises(ValueError, match="unreadable; prepare it again"):
+        records.read_manifest(tmp_path)
+    (tmp_path / "manifest.json").write_text('{"schema_version": 99}')
+    with pytest.raises(ValueError, match="Received: 99"):
+        records.read_manifest(tmp_path)
+    records.write_records(tmp_path / "set", [make_note()], {}, 1)
+    with pytest.raises(ValueError, match="train, valid, test. Received: 'dev'"):
+        records.list_shards(tmp_path / "set", "dev")
+    (tmp_path / "set" / "train-00000-of-00001.tfrecord").unlink()
+    with pytest.raises(FileNotFoundError, match="missing; prepare the data again"):
+        records.list_shards(tmp_path / "set", "train")
