@@ -6,7 +6,7 @@ from setuptools import find_packages, setup
 
 HERE = pathlib.Path(__file__).parent
 
-COMMANDS = ("train", "generate", "export", "prepare", "evaluate")
+COMMANDS = ("prepare", "train", "generate", "plot", "export", "evaluate")
 
 setup(
     name="gansynth_tf",

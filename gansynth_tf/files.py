@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pathlib
+import shutil
 import tempfile
 from collections.abc import Iterator
 
@@ -32,6 +33,31 @@ def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def replacing_folder(path: str | os.PathLike) -> Iterator[pathlib.Path]:
+    """Gives a temporary folder beside `path`; puts it there when the block ends well, removes it otherwise.
+
+    Args:
+        path: The final folder; one that is there already is replaced.
+
+    Yields:
+        An empty folder beside it.
+    """
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = pathlib.Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    try:
+        yield beside
+        beside.chmod(0o755)
+        old = beside.with_name(beside.name + "-old")
+        if path.exists():
+            path.rename(old)
+        beside.rename(path)
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
 
 
 def write_json(path: str | os.PathLike, value: object) -> None:

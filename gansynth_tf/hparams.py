@@ -122,8 +122,8 @@ class HParams:
         at_least_one = (
             "audio_length", "sample_rate", "mel_downscale", "latent_vector_size", "kernel_size", "start_height",
             "start_width", "num_resolutions", "fmap_base", "fmap_max", "fmap_min", "gradient_penalty_interval",
-            "stable_stage_num_images", "transition_stage_num_images", "total_num_images", "save_summaries_num_images", "fake_batch_size",
-            "steps_per_call", "keep_checkpoints", "normalizer_num_examples",
+            "stable_stage_num_images", "transition_stage_num_images", "total_num_images", "save_summaries_num_images",
+            "fake_batch_size", "steps_per_call", "keep_checkpoints", "normalizer_num_examples",
         )  # fmt: skip
         for name in at_least_one:
             if getattr(self, name) < 1:

@@ -33,6 +33,24 @@ def sample_latents(num, latent_size: int, seed):
     return distribution.sample(num, seed=tf.convert_to_tensor(seed, tf.int32))
 
 
+def sample_instruments(num: int, latent_size: int, seed: int | None = None) -> np.ndarray:
+    """Draws latents for a user.
+
+    Args:
+        num: How many.
+        latent_size: Length of one latent.
+        seed: The same seed gives the same latents; None draws new ones.
+
+    Returns:
+        float32 [num, latent].
+
+    Raises:
+        ValueError: If the seed is out of range.
+    """
+    seed = int(np.random.default_rng().integers(2**63)) if seed is None else seed
+    return np.asarray(sample_latents(num, latent_size, seed))
+
+
 def _tfp_distributions():
     with warnings.catch_warnings():
         # On first use it compares versions by a deprecated class; of no concern to whoever draws a latent.

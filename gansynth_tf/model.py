@@ -93,8 +93,7 @@ class GANSynth(tf.Module):
         Returns:
             float32 [n, latent], standard normal.
         """
-        seed = int(np.random.default_rng().integers(2**31)) if seed is None else seed
-        return np.asarray(latents.sample_latents(n, self.latent_size, seed))
+        return latents.sample_instruments(n, self.latent_size, seed)
 
     def generate(self, z: np.ndarray, pitch: np.ndarray) -> np.ndarray:
         """Notes as waves.
@@ -135,6 +134,14 @@ class GANSynth(tf.Module):
         parts = [slice(start, start + _LARGEST_BATCH) for start in starts]
         notes = [make(tf.constant(z[p]), tf.constant(labels[p]), self.num_blocks, fade).numpy() for p in parts]
         return np.concatenate(notes)
+
+    def specgrams_from_labels(self, z: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        """[batch, latent] and class indices [batch] -> whole specgrams [batch, time, freq, 2]; a graph's inside."""
+        return self._make_specgrams(z, labels, self.num_blocks, self.fade)
+
+    def waves_from_labels(self, z: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        """[batch, latent] and class indices [batch] -> waves [batch, samples]; a graph's inside."""
+        return self.representation.decode(self.specgrams_from_labels(z, labels))
 
     def _make_specgrams(self, z: tf.Tensor, labels: tf.Tensor, num_blocks: int, fade: tf.Tensor | None) -> tf.Tensor:
         specgrams = self.smoothed_generator(z, labels, num_blocks=num_blocks, fade=fade)

@@ -14,8 +14,9 @@ import tensorflow as tf
 # Added to magnitudes, and to mel powers, before the logarithm. Magenta: 1e-6.
 LOG_FLOOR = 1e-6
 
-# |X|**2 under which a bin counts as digital silence: phase 0, and no gradient. |X| is then a millionth of LOG_FLOOR.
-_SILENT_POWER = 1e-24
+# |X|**2 under which a bin counts as digital silence: phase 0, and no gradient. |X| is then a thousandth of LOG_FLOOR;
+# the second derivative of the angle divides by the square of this, which float32 still holds.
+_SILENT_POWER = 1e-18
 
 _TWO_PI = 2.0 * math.pi
 
@@ -213,7 +214,7 @@ def stfts_to_polar(stfts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         stfts: complex64 of any shape.
 
     Returns:
-        Magnitude, and phase in [-pi, pi], both float32. Silent bins (|X| under 1e-12) have both 0 and gradient 0.
+        Magnitude, and phase in [-pi, pi], both float32. Silent bins (|X| under 1e-9) have both 0 and gradient 0.
     """
     real, imag = tf.math.real(stfts), tf.math.imag(stfts)
     power = tf.square(real) + tf.square(imag)

@@ -89,13 +89,14 @@ class TrainingLoop:
         Raises:
             TrainingDiverged: When a loss is not finite; the state is not saved then.
         """
-        finished = True
+        finished, trained = True, False
         while finished and self.clock < self.schedule.total_examples:
             stage = self.schedule.stage_at(self.clock)
             self._enter(stage)
             finished = self._run_stage(stage)
             self._save()
-        if finished:
+            trained = True
+        if finished and trained:
             self._snapshot()
         return finished
 

@@ -1,8 +1,8 @@
 """One distributed update of both networks, and several of them in one graph call.
 
 Each update changes the generator once and the critic once, in that order and from fresh latents, as Magenta's does
-(Engel et al. 2019, appendix D). Everything random is a pure function of (seed, examples seen) over the global batch, so a
-run that is stopped and resumed draws what an uninterrupted one would have drawn, however many replicas share the batch.
+(Engel et al. 2019, appendix D). Everything random is a pure function of (seed, examples seen) over the global batch, so
+a run that is stopped and resumed draws what an uninterrupted one would have drawn, however many replicas share it.
 """
 
 import dataclasses
@@ -97,11 +97,13 @@ class Updates:
             stage: Fixed in the graph, since it decides which blocks run.
 
         Returns:
-            A function of (iterator, num_steps int32, examples int64, fade float32, fade_step float32): the data, how many
-            updates, the count of examples before the first, the fade then, and the fade's growth by one update. It
-            returns the mean of every metric over the updates.
+            A function of (iterator, num_steps int32, examples int64, fade float32, fade_step float32): the data, how
+            many updates, the count of examples before the first, the fade then, and the fade's growth by one update.
+            It returns the mean of every metric over the updates.
         """
         batch_size = self.schedule.batch_size(stage)
+        # AutoGraph is for the loop below only: what runs inside it holds no Python control flow over tensors.
+        update = tf.autograph.experimental.do_not_convert(self._replica_update)
 
         @tf.function
         def steps(iterator, num_steps, examples, fade, fade_step):
@@ -109,7 +111,7 @@ class Updates:
             for index in tf.range(num_steps):
                 seen = examples + tf.cast(index, tf.int64) * batch_size
                 now = tf.minimum(1.0, fade + tf.cast(index, tf.float32) * fade_step)
-                metrics = self.strategy.run(self._replica_update, args=(next(iterator), stage, seen, now))
+                metrics = self.strategy.run(update, args=(next(iterator), stage, seen, now))
                 self._update_smoothed_generator(stage)
                 totals += self.strategy.reduce("MEAN", metrics, axis=None)
             return dict(zip(METRICS, tf.unstack(totals / tf.cast(num_steps, tf.float32)), strict=True))
@@ -132,7 +134,8 @@ class Updates:
         """One generator update, then one critic update, on this replica's share of the batch; the metrics in order."""
         num_blocks = self.schedule.num_blocks(stage)
         fade = fade if self.schedule.is_transition(stage) else None
-        seeds = tf.random.split(tf.random.fold_in([self.seed, 0], examples), 3)
+        step_seed = tf.random.fold_in(tf.constant([self.seed, 0], tf.int32), tf.cast(examples, tf.int32))
+        seeds = tf.random.split(step_seed, 3)
         metrics = self._update_generator(stage, num_blocks, fade, seeds[0])
         reals = self.model.real_specgrams(batch["audio"], num_blocks, fade)
         fakes, _ = self._draw_fakes(stage, num_blocks, fade, seeds[1])

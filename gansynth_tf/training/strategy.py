@@ -12,8 +12,8 @@ def make_strategy(choice: str = "auto", devices: list[str] | None = None) -> tf.
     """A distribution strategy.
 
     Args:
-        choice: 'auto' takes multi_worker when TF_CONFIG names a cluster, mirrored with two or more GPUs, else one device;
-            or one of 'one_device', 'mirrored', 'multi_worker', 'tpu'.
+        choice: 'auto' takes multi_worker when TF_CONFIG names a cluster, mirrored with two or more GPUs, else one
+            device; or one of 'one_device', 'mirrored', 'multi_worker', 'tpu'.
         devices: For 'mirrored': the devices, such as ['CPU:0', 'CPU:1']; None takes every GPU, or without one every
             logical CPU.
 

@@ -1,0 +1,352 @@
+"""The only file that turns settings into objects: HParams -> data, model, training loop; a folder -> a model.
+
+TensorFlow takes seconds to import, so everything that needs it is imported inside the functions: `--help` and a mistake
+in the settings answer at once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import runpy
+import typing
+from collections.abc import Callable
+
+from gansynth_tf import files
+from gansynth_tf.hparams import RESUMABLE_CHANGES, HParams
+from gansynth_tf.pitches import PitchClasses
+from gansynth_tf.schedules import ResolutionSchedule, StageSchedule, num_filters
+
+if typing.TYPE_CHECKING:
+    import tensorflow as tf
+
+    from gansynth_tf.export import ExportedGANSynth
+    from gansynth_tf.model import GANSynth
+    from gansynth_tf.normalizers import SpecgramNormalizer
+    from gansynth_tf.training.loop import TrainingLoop
+
+# ---------------------------------------------------------------------------------------------------- settings
+
+
+def list_presets() -> dict[str, pathlib.Path]:
+    """Name -> file of every preset that comes with the package."""
+    here = pathlib.Path(__file__).resolve().parent
+    folder = here / "configs" if (here / "configs").is_dir() else here.parent / "configs"
+    return {path.stem: path for path in sorted(folder.glob("[a-z]*.py"))}
+
+
+def read_preset(name: str) -> dict:
+    """The `hparams` dict of a preset.
+
+    Args:
+        name: Of a preset that comes with the package, or the path of a Python file that sets `hparams`; empty: {}.
+
+    Raises:
+        ValueError: When there is no such preset.
+    """
+    if not name:
+        return {}
+    presets = list_presets()
+    path = pathlib.Path(name) if name.endswith(".py") else presets.get(name)
+    if path is None or not path.is_file():
+        raise ValueError(f"--config must be one of {', '.join(presets)}, or the path of a .py file. Received: {name!r}")
+    values = runpy.run_path(str(path)).get("hparams")
+    if not isinstance(values, dict):
+        raise ValueError(f"A preset must set `hparams` to a dict; {path} does not.")
+    return values
+
+
+def resolve_hparams(config: str, overrides: dict) -> HParams:
+    """Settings by precedence: default < preset < overrides < the run's own experiment.json.
+
+    Raises:
+        ValueError: For an unknown or wrong setting, or one that contradicts the run which would be resumed.
+    """
+    hparams = HParams().override(read_preset(config)).override(overrides)
+    experiment = pathlib.Path(hparams.train_root_dir) / "experiment.json"
+    if not experiment.exists():
+        return hparams
+    saved = read_experiment(experiment)
+    fixed = {k: v for k, v in saved.differences(hparams).items() if k not in RESUMABLE_CHANGES}
+    if fixed:
+        listed = "; ".join(f"{name} is {was!r}, not {now!r}" for name, (was, now) in fixed.items())
+        raise ValueError(
+            f"{hparams.train_root_dir} holds a run with other settings: {listed}. "
+            "Repeat its settings, or choose another train_root_dir."
+        )
+    return hparams
+
+
+def read_experiment(path: pathlib.Path) -> HParams:
+    """The settings that a run folder's experiment.json holds."""
+    try:
+        return HParams().override(json.loads(path.read_text()))
+    except (json.JSONDecodeError, UnicodeDecodeError, AttributeError) as error:
+        raise ValueError(f"{path} is not a JSON file of settings: {error}") from None
+
+
+def make_schedules(hparams: HParams) -> tuple[ResolutionSchedule, StageSchedule]:
+    """Resolution of every block, and what happens in every stage."""
+    resolutions = ResolutionSchedule(
+        (hparams.start_height, hparams.start_width), hparams.num_resolutions, hparams.scale_mode, hparams.scale_base
+    )
+    stages = StageSchedule(
+        hparams.num_resolutions,
+        hparams.stable_stage_num_images,
+        hparams.transition_stage_num_images,
+        hparams.total_num_images,
+        hparams.batch_size_schedule,
+        hparams.train_progressive,
+    )
+    return resolutions, stages
+
+
+def make_filters(hparams: HParams) -> tuple[int, ...]:
+    """Channels of block 0 .. num_resolutions."""
+    blocks = range(hparams.num_resolutions + 1)
+    bounds = (hparams.fmap_base, hparams.fmap_decay, hparams.fmap_max, hparams.fmap_min)
+    return tuple(num_filters(block, *bounds) for block in blocks)
+
+
+# ---------------------------------------------------------------------------------------------------- data
+
+
+def prepare_data(hparams: HParams, progress: bool = True) -> pathlib.Path:
+    """Makes sure that the run's notes are on disk.
+
+    Returns:
+        The folder of TFRecord shards and their manifest.
+    """
+    from gansynth_tf.data import soundfont
+
+    folder = pathlib.Path(hparams.records_dir or pathlib.Path(hparams.train_root_dir) / "data")
+    request = soundfont.SoundfontRequest(
+        soundfont_path=hparams.soundfont_path,
+        programs=hparams.soundfont_programs,
+        min_pitch=hparams.min_pitch,
+        max_pitch=hparams.max_pitch,
+        velocities=hparams.soundfont_velocities,
+        sample_rate=hparams.sample_rate,
+        num_samples=hparams.audio_length,
+        hold_seconds=hparams.hold_seconds,
+    )
+    soundfont.render_soundfont(request, folder, progress=progress)
+    return folder
+
+
+def load_real_notes(hparams: HParams, split: str = "train", limit: int | None = None) -> dict:
+    """Notes of the run's data as arrays: audio [notes, samples], pitch [notes], …"""
+    from gansynth_tf.data import pipeline, records
+
+    shards = records.list_shards(prepare_data(hparams, progress=False), split)
+    return pipeline.load_notes(shards, hparams.audio_length, limit=limit)
+
+
+def count_pitches(records_folder: pathlib.Path) -> PitchClasses:
+    """The pitch classes of a prepared folder's training notes."""
+    from gansynth_tf.data import records
+
+    counts = records.read_manifest(records_folder)["splits"]["train"]["pitches"]
+    pairs = sorted((int(pitch), int(count)) for pitch, count in counts.items())
+    return PitchClasses(tuple(p for p, _ in pairs), tuple(c for _, c in pairs))
+
+
+# ---------------------------------------------------------------------------------------------------- model
+
+
+def make_representation(hparams: HParams):
+    """The Keras layer that `data_type` names."""
+    from gansynth_tf import representations
+
+    resolutions, _ = make_schedules(hparams)
+    sizes = (resolutions.final, hparams.audio_length, hparams.sample_rate)
+    match hparams.data_type:
+        case "linear":
+            return representations.LinearIF(*sizes)
+        case "phase":
+            return representations.LinearPhase(*sizes)
+        case "wave":
+            return representations.Waveform(*sizes)
+    return representations.MelIF(*sizes, mel_downscale=hparams.mel_downscale, mel_if=hparams.mel_if)
+
+
+def make_normalizer(hparams: HParams) -> SpecgramNormalizer:
+    """A normaliser of the right shape; fitted ones get their numbers from `fit_normalizer` or from a checkpoint."""
+    from gansynth_tf import normalizers
+
+    match hparams.data_normalizer:
+        case "none":
+            return normalizers.identity_normalizer()
+        case "specgrams_prespecified_normalizer":
+            constants = (hparams.mag_normalizer_a, hparams.mag_normalizer_b)
+            return normalizers.prespecified_normalizer(*constants, hparams.p_normalizer_a, hparams.p_normalizer_b)
+        case "specgrams_freq_normalizer":
+            return normalizers.SpecgramNormalizer(num_bins=make_schedules(hparams)[0].final[1])
+    return normalizers.SpecgramNormalizer()
+
+
+def fit_normalizer(hparams: HParams, model: GANSynth, dataset: tf.data.Dataset) -> None:
+    """Sets the normaliser's numbers from the first `normalizer_num_examples` notes, where the settings ask for it."""
+    from gansynth_tf import normalizers
+
+    fits = {
+        "specgrams_simple_normalizer": normalizers.fit_simple_normalizer,
+        "specgrams_freq_normalizer": normalizers.fit_freq_normalizer,
+    }
+    if hparams.data_normalizer not in fits:
+        return
+    batch_size = hparams.batch_size_schedule[-1]
+    batches = dataset.take(max(1, hparams.normalizer_num_examples // batch_size))
+    specgrams = (model.representation.encode(batch["audio"]).numpy() for batch in batches)
+    fitted = fits[hparams.data_normalizer](specgrams, hparams.normalizer_margin)
+    model.normalizer.assign(fitted.a.numpy(), fitted.b.numpy())
+
+
+def make_model(hparams: HParams, pitch_classes: PitchClasses) -> GANSynth:
+    """A model with fresh weights."""
+    from gansynth_tf.model import GANSynth
+    from gansynth_tf.networks import Discriminator, Generator
+
+    resolutions, _ = make_schedules(hparams)
+    filters = make_filters(hparams)
+
+    def generator():
+        return Generator(
+            resolutions,
+            filters,
+            hparams.latent_vector_size,
+            pitch_classes.num_classes,
+            hparams.kernel_size,
+            hparams.to_rgb_activation,
+            hparams.pitch_scale,
+        )
+
+    discriminator = Discriminator(resolutions, filters, pitch_classes.num_classes, hparams.kernel_size)
+    representation, normalizer = make_representation(hparams), make_normalizer(hparams)
+    return GANSynth(representation, normalizer, generator(), generator(), discriminator, pitch_classes)
+
+
+def load(path: str | os.PathLike) -> GANSynth | ExportedGANSynth:
+    """A model to play with.
+
+    Args:
+        path: A run folder (train_root_dir) or an exported folder.
+
+    Returns:
+        The model, of a run folder standing where its newest checkpoint stands. Both kinds have `generate(z, pitch)`,
+        `generate_specgrams(z, pitch)`, `sample_z(n, seed)`, `pitches`, `sample_rate`, `audio_length`, `latent_size`; a
+        run folder's also `representation`, `generator`, `discriminator`.
+
+    Raises:
+        ValueError: When the folder is none, or holds no complete model; the message says what is missing.
+    """
+    from gansynth_tf import export
+    from gansynth_tf.training import checkpoints
+
+    run = pathlib.Path(path).expanduser()
+    if export.is_export(run):
+        return export.ExportedGANSynth(run)
+    experiment = run / checkpoints.EXPERIMENT_FILE
+    if not experiment.is_file():
+        found = "which has none" if run.is_dir() else "which does not exist"
+        raise ValueError(
+            f"Expected a run folder with {checkpoints.EXPERIMENT_FILE}. Received: {path}, {found}. "
+            "Pass the train_root_dir of a training run, or an exported folder."
+        )
+    newest = checkpoints.latest_checkpoint(run)
+    if newest is None or not (run / checkpoints.PITCHES_FILE).is_file():
+        raise ValueError(f"{path} holds no finished checkpoint yet. Train longer, or pass another folder.")
+    hparams = read_experiment(experiment)
+    pitch_classes = PitchClasses.from_json(json.loads((run / checkpoints.PITCHES_FILE).read_text()))
+    model = make_model(hparams, pitch_classes)
+    examples, stage = checkpoints.read_model(model, newest)
+    _, stages = make_schedules(hparams)
+    fade = stages.fade_at(stage, examples) if stages.is_transition(stage) else None
+    model.set_stage(stages.num_blocks(stage), fade)
+    return model
+
+
+# ---------------------------------------------------------------------------------------------------- training
+
+
+def make_training(
+    hparams: HParams,
+    strategy: tf.distribute.Strategy,
+    on_snapshot: Callable[[GANSynth, int, float], None],
+    stop_requested: Callable[[], bool] = lambda: False,
+) -> TrainingLoop:
+    """A training loop, restored from the run folder's newest checkpoint when there is one.
+
+    Args:
+        hparams: Settings, `train_root_dir` among them.
+        strategy: Of tf.distribute.
+        on_snapshot: Called with (model, examples seen, seconds trained).
+        stop_requested: Asked after every call of the graph.
+    """
+    import keras
+
+    from gansynth_tf.data import pipeline, records
+    from gansynth_tf.training import checkpoints, loop, reporting, steps
+
+    run = pathlib.Path(hparams.train_root_dir)
+    run.mkdir(parents=True, exist_ok=True)
+    folder = prepare_data(hparams)
+    pitch_classes = count_pitches(folder)
+    files.write_json(run / checkpoints.EXPERIMENT_FILE, hparams.to_dict())
+    files.write_json(run / checkpoints.PITCHES_FILE, pitch_classes.to_json())
+    shards = records.list_shards(folder, "train")
+    _, stages = make_schedules(hparams)
+
+    def make_dataset(batch_size: int, start_example: int) -> tf.data.Dataset:
+        return pipeline.make_dataset(
+            shards, pitch_classes, hparams.audio_length, batch_size, hparams.seed, start_example=start_example
+        )
+
+    with strategy.scope():
+        keras.utils.set_random_seed(hparams.seed)
+        model = make_model(hparams, pitch_classes)
+
+        def adam(rate: float, variables: list) -> keras.optimizers.Adam:
+            optimizer = keras.optimizers.Adam(rate, hparams.adam_beta1, hparams.adam_beta2, epsilon=1e-8)
+            optimizer.build(variables)
+            return optimizer
+
+        generator_optimizer = adam(hparams.generator_learning_rate, model.generator.trainable_variables)
+        discriminator_optimizer = adam(hparams.discriminator_learning_rate, model.discriminator.trainable_variables)
+        state = checkpoints.TrainingState(
+            run, model, generator_optimizer, discriminator_optimizer, hparams.keep_checkpoints
+        )
+    reporter = reporting.Reporter(run, checkpoints.METRICS_FILE)
+    if state.restore():
+        examples = int(state.examples_seen.numpy())
+        reporter.resume(examples)
+        reporter.say(f"Going on in {run} from {examples} examples.")
+    else:
+        reporter.resume(-1)
+        fit_normalizer(hparams, model, make_dataset(hparams.batch_size_schedule[-1], 0))
+        reporter.say(f"Starting in {run}.")
+    weights = steps.LossWeights(
+        gradient_penalty=hparams.gradient_penalty_weight,
+        gradient_penalty_target=hparams.gradient_penalty_target,
+        gradient_penalty_interval=hparams.gradient_penalty_interval,
+        score_drift=hparams.real_score_penalty_weight,
+        generator_pitch=hparams.generator_ac_loss_weight,
+        discriminator_pitch=hparams.discriminator_ac_loss_weight,
+        consistency=hparams.gen_gl_consistency_loss_weight,
+    )
+    updates = steps.Updates(
+        model, generator_optimizer, discriminator_optimizer, strategy, stages, weights, hparams.ema_decay, hparams.seed
+    )
+    pace = loop.Pace(
+        hparams.steps_per_call,
+        hparams.save_summaries_num_images,
+        hparams.checkpoint_seconds,
+        hparams.train_time_limit,
+        hparams.train_time_stage_multiplier,
+    )
+
+    def snapshot(examples: int, seconds: float) -> None:
+        on_snapshot(model, examples, seconds)
+
+    return loop.TrainingLoop(updates, state, stages, reporter, make_dataset, pace, snapshot, stop_requested)

@@ -1,0 +1,71 @@
+"""bin/quickstart: the other commands in their natural order on a small preset, with times and memory."""
+
+import pathlib
+import resource
+import shlex
+import subprocess
+import sys
+import time
+
+from absl import flags
+
+from gansynth_tf import build
+from gansynth_tf.cli import entry
+from gansynth_tf.hparams import parse_overrides
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string("config", "quickstart", "Preset.")
+flags.DEFINE_string("hparams", "{}", "JSON object of settings that override the preset.")
+
+
+def main() -> int:
+    """Runs every step; the exit code of the first that fails, else 0."""
+    hparams = build.resolve_hparams(FLAGS.config, parse_overrides(FLAGS.hparams))
+    run = pathlib.Path(hparams.train_root_dir)
+    settings = [f"--config={FLAGS.config}"] + ([f"--hparams={FLAGS.hparams}"] if FLAGS.hparams != "{}" else [])
+    model = f"--ckpt_dir={run}"
+    steps = {
+        "Rendering notes from the SoundFont": ["prepare", *settings],
+        "Training": ["train", *settings],
+        "Generating notes": ["generate", model, f"--output_dir={run / 'generated'}", "--seed=0"],
+        "Drawing pictures": ["plot", model],
+        "Exporting a SavedModel": ["export", model, f"--export_dir={run / 'export'}"],
+        "Measuring": ["evaluate", model],
+    }
+    times = {}
+    for title, (command, *arguments) in steps.items():
+        print(f"\n{title}\n$ {shlex.join([f'gansynth_{command}', *arguments])}", flush=True)
+        began = time.monotonic()
+        code = subprocess.call([sys.executable, "-m", f"gansynth_tf.cli.{command}", *arguments])
+        times[title] = time.monotonic() - began
+        if code:
+            print("This step failed; bin/quickstart goes on from it when run again.", file=sys.stderr)
+            return code
+    _summarise(run, times)
+    return 0
+
+
+def _summarise(run: pathlib.Path, times: dict[str, float]) -> None:
+    from gansynth_tf.training.reporting import format_seconds
+
+    peak_gib = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
+    parts = ", ".join(f"{title.lower()} {format_seconds(seconds)}" for title, seconds in times.items())
+    print(f"\nTimes: {parts}; in all {format_seconds(sum(times.values()))}. Peak memory {peak_gib:.1f} GiB.")
+    written = {
+        "Generated notes": run / "generated",
+        "Pictures": run / "plots",
+        "The same notes during training": run / "samples",
+        "SavedModel": run / "export",
+        "Run folder (resume, generate, tensorboard --logdir)": run,
+    }
+    for what, where in written.items():
+        print(f"{what}: {where}")
+
+
+def console_entry_point() -> None:
+    """Entry point of `python -m gansynth_tf.cli.quickstart`."""
+    entry.run(main)
+
+
+if __name__ == "__main__":
+    console_entry_point()
