@@ -167,8 +167,8 @@ def _fit(specgrams: np.ndarray | Iterable[np.ndarray], margin: float, axes: tupl
         raise ValueError(f"margin must be in (0, 1], got {margin}")
     low, high = _range(specgrams, axes)
     span = high - low
-    # Magenta divides by zero where a bin is silent. Here such a bin maps to 0, at the scale of its whole channel, so that
-    # coarse stages may average it with its neighbours; a channel that is constant altogether keeps its unit.
+    # Magenta divides by zero where a bin is silent. Here such a bin maps to 0, at the scale of its whole channel, so
+    # that coarse stages may average it with its neighbours; a channel that is constant altogether keeps its unit.
     channel_span = high.reshape(-1, 2).max(axis=0) - low.reshape(-1, 2).min(axis=0)
     channel_span = np.where(channel_span < _SMALLEST_RANGE, 2.0 * margin, channel_span)
     a = 2.0 * margin / np.where(span < _SMALLEST_RANGE, channel_span, span)

@@ -115,6 +115,8 @@ def test_identity_does_not_clip():
     np.testing.assert_array_equal(normalizers.identity_normalizer().normalize(values), values)
 
 
+# Keras 3.15 reads variables in a way that NumPy 2.4 calls outdated.
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_constants_are_saved_with_the_model(specgrams, tmp_path):
     model = keras.Sequential([keras.Input((5, 8, 2)), normalizers.fit_freq_normalizer(specgrams)])
     model.save(tmp_path / "model.keras")
@@ -151,7 +153,8 @@ def test_float32_inside_a_bfloat16_layer(specgrams):
 def test_graph_equals_eager(specgrams):
     normalizer = normalizers.fit_freq_normalizer(specgrams)
     for function in (normalizer.normalize, normalizer.denormalize):
-        np.testing.assert_allclose(tf.function(function, jit_compile=True)(specgrams), function(specgrams), rtol=1e-5)
+        compiled = tf.function(function, jit_compile=True)(specgrams)
+        np.testing.assert_allclose(compiled, function(specgrams), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize(
