@@ -73,20 +73,7 @@ def make_framing(specgram_shape: Sequence[int], audio_length: int, mel_downscale
     shape = tuple(int(size) for size in specgram_shape)
     if len(shape) != 2:
         raise ValueError(f"specgram_shape must be (time, freq), got {shape}")
-    if not _is_power_of_two(mel_downscale):
-        nearest = " or ".join(map(str, _nearest_powers_of_two(mel_downscale)))
-        raise ValueError(f"mel_downscale must be a power of two, got {mel_downscale}; use {nearest}")
-    smallest_freq = max(1, 2 // mel_downscale)
-    if not (_is_power_of_two(shape[0]) and _is_power_of_two(shape[1]) and shape[1] >= smallest_freq):
-        options = [
-            _describe_shape((time, freq), mel_downscale)
-            for time in _nearest_powers_of_two(shape[0])
-            for freq in _nearest_powers_of_two(max(shape[1], smallest_freq))
-        ]
-        raise ValueError(
-            f"specgram_shape must be powers of two (freq at least {smallest_freq}), got {shape}; "
-            f"nearest: {', '.join(options)}"
-        )
+    _check_powers_of_two(shape, mel_downscale)
     framing = Framing(shape[0], shape[1] * mel_downscale, int(audio_length))
     if framing.num_samples < 1:
         raise ValueError(f"audio_length must be at least 1 sample, got {audio_length}")
@@ -291,6 +278,23 @@ def _first_and_difference(values: tf.Tensor, axis: int) -> tuple[tf.Tensor, tf.T
 def _hann(length: int) -> np.ndarray:
     """Periodic Hann window, float64."""
     return 0.5 - 0.5 * np.cos(_TWO_PI * np.arange(length) / length)
+
+
+def _check_powers_of_two(shape: tuple[int, int], mel_downscale: int) -> None:
+    if not _is_power_of_two(mel_downscale):
+        nearest = " or ".join(map(str, _nearest_powers_of_two(mel_downscale)))
+        raise ValueError(f"mel_downscale must be a power of two, got {mel_downscale}; use {nearest}")
+    smallest_freq = max(1, 2 // mel_downscale)
+    if not (_is_power_of_two(shape[0]) and _is_power_of_two(shape[1]) and shape[1] >= smallest_freq):
+        options = [
+            _describe_shape((time, freq), mel_downscale)
+            for time in _nearest_powers_of_two(shape[0])
+            for freq in _nearest_powers_of_two(max(shape[1], smallest_freq))
+        ]
+        raise ValueError(
+            f"specgram_shape must be powers of two (freq at least {smallest_freq}), got {shape}; "
+            f"nearest: {', '.join(options)}"
+        )
 
 
 def _is_power_of_two(size: int) -> bool:
