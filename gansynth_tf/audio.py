@@ -2,9 +2,10 @@
 
 import os
 import pathlib
-import tempfile
 
 import numpy as np
+
+from gansynth_tf import files
 
 
 def load_audio(path: str | os.PathLike, sample_rate: int) -> np.ndarray:
@@ -56,17 +57,8 @@ def save_wav(path: str | os.PathLike, wave: np.ndarray, sample_rate: int, subtyp
         raise ValueError(f"Expected a wave of shape [samples]. Received shape: {wave.shape}; save one note at a time.")
     if not np.all(np.isfinite(wave)):
         raise ValueError(f"Expected finite samples for {path}. Received NaN or infinity; check what made the wave.")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            soundfile.write(file, wave, sample_rate, subtype=subtype, format="WAV")
-        # mkstemp makes private files; a WAV is an ordinary one.
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException:
-        pathlib.Path(temporary).unlink(missing_ok=True)
-        raise
+    with files.replacing(path) as beside:
+        soundfile.write(beside, wave, sample_rate, subtype=subtype, format="WAV")
 
 
 def resample(wave: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
@@ -105,10 +97,3 @@ def crop_or_pad(wave: np.ndarray, num_samples: int) -> np.ndarray:
     """
     wave = np.asarray(wave)[:num_samples]
     return np.pad(wave, (0, num_samples - len(wave)))
-
-
-def _umask() -> int:
-    """The process's file mode mask, which can only be read by setting it."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -63,7 +63,21 @@ def _upscale_conv(filters: int, kernel_size: int, step: tuple[int, int]) -> laye
     return make(filters, (kernel_size, kernel_size), step)
 
 
-class Generator(keras.Model):
+class _Network(keras.Model):
+    """Holds blocks under names of their own: a checkpoint does not look into a Keras model's lists."""
+
+    def _hold(self, blocks: list[keras.layers.Layer]) -> None:
+        self._num_blocks = len(blocks)
+        for number, block in enumerate(blocks, start=1):
+            setattr(self, f"block_{number}", block)
+
+    @property
+    def blocks(self) -> list[keras.layers.Layer]:
+        """Block 1 first."""
+        return [getattr(self, f"block_{number}") for number in range(1, self._num_blocks + 1)]
+
+
+class Generator(_Network):
     """Latent vector and pitch -> normalised specgram.
 
     Args:
@@ -95,10 +109,11 @@ class Generator(keras.Model):
             raise ValueError(f"to_rgb_activation must be 'tanh' or 'linear'. Received: {activation!r}")
         # === Layers ===
         start = layers.EqualisedStart(filters[1], resolutions.start)
-        self.blocks = [GeneratorBlock(start, filters[1], kernel_size, name="block_1")]
+        blocks = [GeneratorBlock(start, filters[1], kernel_size, name="block_1")]
         for block in range(2, resolutions.num_resolutions + 1):
             first = _upscale_conv(filters[block], kernel_size, resolutions.step)
-            self.blocks.append(GeneratorBlock(first, filters[block], kernel_size, name=f"block_{block}"))
+            blocks.append(GeneratorBlock(first, filters[block], kernel_size, name=f"block_{block}"))
+        self._hold(blocks)
         # === Config ===
         self.resolutions = resolutions
         self.filters = tuple(filters)
@@ -180,7 +195,7 @@ class DiscriminatorBlock(keras.layers.Layer):
         return _leaky(self.from_specgram(specgrams))
 
 
-class Discriminator(keras.Model):
+class Discriminator(_Network):
     """Normalised specgram -> critic's score and pitch logits, from one pass over shared features.
 
     Args:
@@ -204,12 +219,13 @@ class Discriminator(keras.Model):
         super().__init__(**kwargs)
         # === Layers ===
         last = (resolutions.start, "VALID")
-        self.blocks = [DiscriminatorBlock(filters[1], filters[0], kernel_size, last, extra_channels=1, name="block_1")]
+        blocks = [DiscriminatorBlock(filters[1], filters[0], kernel_size, last, extra_channels=1, name="block_1")]
         for block in range(2, resolutions.num_resolutions + 1):
             inner = ((kernel_size, kernel_size), "SAME")
-            self.blocks.append(
+            blocks.append(
                 DiscriminatorBlock(filters[block], filters[block - 1], kernel_size, inner, name=f"block_{block}")
             )
+        self._hold(blocks)
         self.score = layers.EqualisedDense(1)
         self.pitch = layers.EqualisedDense(num_pitches)
         # === Config ===

@@ -2,15 +2,17 @@
 
 import contextlib
 import dataclasses
+import glob
 import json
 import os
 import pathlib
 import shutil
-import tempfile
 import time
 from collections.abc import Iterable, Iterator
 
 import numpy as np
+
+from gansynth_tf import files
 
 MANIFEST_NAME = "manifest.json"
 SPLITS = ("train", "valid", "test")
@@ -82,10 +84,8 @@ def write_records(directory: str | os.PathLike, notes: Iterable[Note], manifest:
     """
     directory = pathlib.Path(directory).absolute()
     check_replaceable(directory)
-    directory.parent.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(directory)
-    partial = pathlib.Path(tempfile.mkdtemp(prefix=f".{directory.name}.", suffix=".partial", dir=directory.parent))
-    try:
+    with files.replacing_folder(directory) as partial:
         contents = _write_shards(partial, notes, num_shards)
         manifest = {**manifest, "schema_version": _SCHEMA_VERSION, **contents}
         # What is returned equals what is read later, with lists for tuples.
@@ -94,10 +94,6 @@ def write_records(directory: str | os.PathLike, notes: Iterable[Note], manifest:
             json.dump(manifest, file, indent=1)
             file.write("\n")
         _sync(partial)
-        os.chmod(partial, 0o755)  # mkdtemp makes private folders.
-        _replace_folder(partial, directory)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return manifest
 
 
@@ -277,9 +273,12 @@ def _open_writers(directory: pathlib.Path) -> Iterator:
 
 
 def _remove_leftovers(directory: pathlib.Path) -> None:
-    """Deletes what a killed process left beside the place: unfinished folders untouched for an hour."""
-    for left in directory.parent.glob(f".{directory.name}.*.partial"):
-        if time.time() - max(path.stat().st_mtime for path in (left, *left.iterdir())) > 3600:
+    """Deletes what a killed process left beside the place: folders of nothing but shards, untouched for an hour."""
+    for left in directory.parent.glob(f".{glob.escape(directory.name)}-????????"):
+        contents = list(left.iterdir()) if left.is_dir() else []
+        if not contents or any(path.suffix != ".tfrecord" for path in contents):
+            continue
+        if time.time() - max(path.stat().st_mtime for path in contents) > 3600:
             shutil.rmtree(left, ignore_errors=True)
 
 
@@ -288,14 +287,3 @@ def _sync(directory: pathlib.Path) -> None:
     for path in directory.iterdir():
         with open(path, "rb") as file:
             os.fsync(file.fileno())
-
-
-def _replace_folder(partial: pathlib.Path, directory: pathlib.Path) -> None:
-    """Moves a finished folder to its place; what was there is deleted only afterwards."""
-    if not directory.exists():
-        os.rename(partial, directory)
-        return
-    retired = pathlib.Path(tempfile.mkdtemp(prefix=f".{directory.name}.", suffix=".old", dir=directory.parent))
-    os.rename(directory, retired / directory.name)
-    os.rename(partial, directory)
-    shutil.rmtree(retired)

@@ -120,9 +120,9 @@ def finish_note(wave: np.ndarray, velocity: int, sample_rate: int, num_samples: 
     """
     import scipy.signal
 
-    high_pass = scipy.signal.butter(2, _HIGH_PASS_HZ, "highpass", fs=RENDER_RATE, output="sos")
-    wave = scipy.signal.sosfilt(high_pass, wave.astype(np.float64))
     wave = audio.crop_or_pad(audio.resample(wave, RENDER_RATE, sample_rate), num_samples)
+    high_pass = scipy.signal.butter(2, _HIGH_PASS_HZ, "highpass", fs=sample_rate, output="sos")
+    wave = scipy.signal.sosfilt(high_pass, wave.astype(np.float64)).astype(np.float32)
     num_faded = max(1, min(num_samples, round(_FADE_SECONDS * sample_rate)))
     wave[num_samples - num_faded :] *= np.linspace(1.0, 0.0, num_faded, dtype=np.float32)
     return wave * np.float32((0.4 + 0.5 * velocity / 127) / max(np.abs(wave).max(), 1e-9))

@@ -17,7 +17,7 @@ import numpy as np
 from gansynth_tf.data import records, rendering, sf2
 
 # Part of what decides whether a finished folder may be reused: raise it when the sound of a note changes.
-_RECIPE_VERSION = 2
+_RECIPE_VERSION = 3
 _CHUNK_NOTES = 8
 
 

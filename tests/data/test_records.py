@@ -145,14 +145,15 @@ def test_other_folders_are_never_replaced(tmp_path):
 
 
 def test_what_a_killed_process_left_is_removed(tmp_path):
-    old, fresh = tmp_path / ".set.abc.partial", tmp_path / ".set.def.partial"
+    old, fresh = tmp_path / ".set-abcdefgh", tmp_path / ".set-ijklmnop"
     for left in (old, fresh):
         left.mkdir()
         (left / "train-00000-of-00001.tfrecord").write_bytes(b"half")
     for path in (old, old / "train-00000-of-00001.tfrecord"):
         os.utime(path, (time.time() - 4000,) * 2)
+    (tmp_path / ".set-my-notes").mkdir()
     records.write_records(tmp_path / "set", [make_note()], {}, 1)
-    assert sorted(os.listdir(tmp_path)) == [".set.def.partial", "set"]
+    assert sorted(os.listdir(tmp_path)) == [".set-ijklmnop", ".set-my-notes", "set"]
 
 
 @pytest.mark.parametrize(
