@@ -90,9 +90,7 @@ def write_records(directory: str | os.PathLike, notes: Iterable[Note], manifest:
         manifest = {**manifest, "schema_version": _SCHEMA_VERSION, **contents}
         # What is returned equals what is read later, with lists for tuples.
         manifest = json.loads(json.dumps(manifest))
-        with open(partial / MANIFEST_NAME, "w", encoding="utf-8") as file:
-            json.dump(manifest, file, indent=1)
-            file.write("\n")
+        files.write_json(partial / MANIFEST_NAME, manifest)
         _sync(partial)
     return manifest
 
