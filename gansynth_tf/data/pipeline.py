@@ -158,7 +158,7 @@ def _cached_epochs(shards: Sequence[str], labels: tf.Tensor) -> tuple[Callable, 
     """Reads the set once; returns (epoch seed, notes to skip) -> serialized notes, and the number of notes."""
     kept = tf.data.TFRecordDataset(shards).filter(lambda record: _pitch_is_known(record, labels))
     with tf.device("CPU"):
-        notes = tf.constant(list(kept.as_numpy_iterator()), tf.string)
+        notes = next(iter(kept.batch(np.iinfo(np.int64).max)), tf.zeros([0], tf.string))
 
     def make_epoch(epoch_seed, skipped):
         seed = tf.stack([epoch_seed, tf.constant(0, tf.int64)])
