@@ -21,10 +21,12 @@ setup(
     package_data={"gansynth_tf.data": ["*.csv"]},
     install_requires=[
         "absl-py",
+        "joblib>=1.3",
         "keras>=3.5",
         "librosa>=0.10",
         "matplotlib>=3.7",
         "midirenderer>=0.1.3",
+        "mido>=1.3",
         "numpy>=1.26",
         "pretty_midi>=0.2.10",
         "scipy>=1.11",

@@ -24,7 +24,9 @@ if typing.TYPE_CHECKING:
     from gansynth_tf.export import ExportedGANSynth
     from gansynth_tf.model import GANSynth
     from gansynth_tf.normalizers import SpecgramNormalizer
+    from gansynth_tf.training.checkpoints import TrainingState
     from gansynth_tf.training.loop import TrainingLoop
+    from gansynth_tf.training.steps import Updates
 
 # ---------------------------------------------------------------------------------------------------- settings
 
@@ -51,7 +53,10 @@ def read_preset(name: str) -> dict:
     path = pathlib.Path(name) if name.endswith(".py") else presets.get(name)
     if path is None or not path.is_file():
         raise ValueError(f"--config must be one of {', '.join(presets)}, or the path of a .py file. Received: {name!r}")
-    values = runpy.run_path(str(path)).get("hparams")
+    try:
+        values = runpy.run_path(str(path)).get("hparams")
+    except Exception as error:
+        raise ValueError(f"The preset {path} cannot be run: {type(error).__name__}: {error}") from error
     if not isinstance(values, dict):
         raise ValueError(f"A preset must set `hparams` to a dict; {path} does not.")
     return values
@@ -64,11 +69,15 @@ def resolve_hparams(config: str, overrides: dict) -> HParams:
         ValueError: For an unknown or wrong setting, or one that contradicts the run which would be resumed.
     """
     hparams = HParams().override(read_preset(config)).override(overrides)
-    experiment = pathlib.Path(hparams.train_root_dir) / "experiment.json"
-    if not experiment.exists():
+    run = pathlib.Path(hparams.train_root_dir).expanduser()
+    hparams = hparams.override({"train_root_dir": str(run)})
+    if not (run / "experiment.json").exists():
         return hparams
-    saved = read_experiment(experiment)
-    fixed = {k: v for k, v in saved.differences(hparams).items() if k not in RESUMABLE_CHANGES}
+    saved = read_experiment(run / "experiment.json")
+    differences = saved.differences(hparams)
+    fixed = {k: v for k, v in differences.items() if k not in RESUMABLE_CHANGES}
+    if "soundfont_path" in differences and not _is_same_font(*differences["soundfont_path"]):
+        fixed["soundfont_path"] = differences["soundfont_path"]
     if fixed:
         listed = "; ".join(f"{name} is {was!r}, not {now!r}" for name, (was, now) in fixed.items())
         raise ValueError(
@@ -78,12 +87,32 @@ def resolve_hparams(config: str, overrides: dict) -> HParams:
     return hparams
 
 
+def _is_same_font(before: str, now: str) -> bool:
+    """Whether two settings name the same SoundFont; one that is gone has moved."""
+    from gansynth_tf.data import sf2, soundfont
+
+    paths = [pathlib.Path(path or soundfont.default_soundfont()) for path in (before, now)]
+    return not paths[0].is_file() or sf2.read_font(paths[0]) == sf2.read_font(paths[1])
+
+
 def read_experiment(path: pathlib.Path) -> HParams:
-    """The settings that a run folder's experiment.json holds."""
+    """The settings that a run folder's experiment.json holds.
+
+    Raises:
+        ValueError: When it holds none, or one of another kind.
+    """
+    return HParams().override(_read_json(path))
+
+
+def _read_json(path: pathlib.Path) -> dict:
+    """A JSON file's object."""
     try:
-        return HParams().override(json.loads(path.read_text()))
-    except (json.JSONDecodeError, UnicodeDecodeError, AttributeError) as error:
-        raise ValueError(f"{path} is not a JSON file of settings: {error}") from None
+        values = json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged, not JSON: {error}. Put a copy in its place.") from None
+    if not isinstance(values, dict):
+        raise ValueError(f"{path} is damaged: expected a JSON object. Received: {str(values)[:40]!r}")
+    return values
 
 
 def make_schedules(hparams: HParams) -> tuple[ResolutionSchedule, StageSchedule]:
@@ -258,13 +287,20 @@ def load(path: str | os.PathLike) -> GANSynth | ExportedGANSynth:
     if newest is None or not (run / checkpoints.PITCHES_FILE).is_file():
         raise ValueError(f"{path} holds no finished checkpoint yet. Train longer, or pass another folder.")
     hparams = read_experiment(experiment)
-    pitch_classes = PitchClasses.from_json(json.loads((run / checkpoints.PITCHES_FILE).read_text()))
-    model = make_model(hparams, pitch_classes)
+    model = make_model(hparams, _read_pitches(run / checkpoints.PITCHES_FILE))
     examples, stage = checkpoints.read_model(model, newest)
     _, stages = make_schedules(hparams)
     fade = stages.fade_at(stage, examples) if stages.is_transition(stage) else None
     model.set_stage(stages.num_blocks(stage), fade)
     return model
+
+
+def _read_pitches(path: pathlib.Path) -> PitchClasses:
+    values = _read_json(path)
+    try:
+        return PitchClasses.from_json(values)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} is damaged: {type(error).__name__}: {error}") from None
 
 
 # ---------------------------------------------------------------------------------------------------- training
@@ -284,17 +320,13 @@ def make_training(
         on_snapshot: Called with (model, examples seen, seconds trained).
         stop_requested: Asked after every call of the graph.
     """
-    import keras
-
     from gansynth_tf.data import pipeline, records
-    from gansynth_tf.training import checkpoints, loop, reporting, steps
+    from gansynth_tf.training import checkpoints, loop, reporting
 
+    make_representation(hparams)  # Its sizes are checked before notes are rendered for them.
     run = pathlib.Path(hparams.train_root_dir)
-    run.mkdir(parents=True, exist_ok=True)
     folder = prepare_data(hparams)
     pitch_classes = count_pitches(folder)
-    files.write_json(run / checkpoints.EXPERIMENT_FILE, hparams.to_dict())
-    files.write_json(run / checkpoints.PITCHES_FILE, pitch_classes.to_json())
     shards = records.list_shards(folder, "train")
     _, stages = make_schedules(hparams)
 
@@ -302,6 +334,41 @@ def make_training(
         return pipeline.make_dataset(
             shards, pitch_classes, hparams.audio_length, batch_size, hparams.seed, start_example=start_example
         )
+
+    updates, state = _make_updates(hparams, strategy, pitch_classes)
+    restored = state.restore()
+    files.write_json(run / checkpoints.EXPERIMENT_FILE, hparams.to_dict())
+    files.write_json(run / checkpoints.PITCHES_FILE, pitch_classes.to_json())
+    reporter = reporting.Reporter(run, checkpoints.METRICS_FILE)
+    if restored:
+        examples = int(state.examples_seen.numpy())
+        reporter.resume(examples)
+        reporter.say(f"Going on in {run} from {examples} examples.")
+    else:
+        reporter.resume(-1)
+        fit_normalizer(hparams, updates.model, make_dataset(hparams.batch_size_schedule[-1], 0))
+        reporter.say(f"Starting in {run}.")
+    pace = loop.Pace(
+        hparams.steps_per_call,
+        hparams.save_summaries_num_images,
+        hparams.checkpoint_seconds,
+        hparams.train_time_limit,
+        hparams.train_time_stage_multiplier,
+    )
+
+    def snapshot(examples: int, seconds: float) -> None:
+        on_snapshot(updates.model, examples, seconds)
+
+    return loop.TrainingLoop(updates, state, stages, reporter, make_dataset, pace, snapshot, stop_requested)
+
+
+def _make_updates(
+    hparams: HParams, strategy: tf.distribute.Strategy, pitch_classes: PitchClasses
+) -> tuple[Updates, TrainingState]:
+    """A fresh model with its optimizers, as one update and as what is saved."""
+    import keras
+
+    from gansynth_tf.training import checkpoints, steps
 
     with strategy.scope():
         keras.utils.set_random_seed(hparams.seed)
@@ -312,20 +379,12 @@ def make_training(
             optimizer.build(variables)
             return optimizer
 
-        generator_optimizer = adam(hparams.generator_learning_rate, model.generator.trainable_variables)
-        discriminator_optimizer = adam(hparams.discriminator_learning_rate, model.discriminator.trainable_variables)
-        state = checkpoints.TrainingState(
-            run, model, generator_optimizer, discriminator_optimizer, hparams.keep_checkpoints
+        optimizers = (
+            adam(hparams.generator_learning_rate, model.generator.trainable_variables),
+            adam(hparams.discriminator_learning_rate, model.discriminator.trainable_variables),
         )
-    reporter = reporting.Reporter(run, checkpoints.METRICS_FILE)
-    if state.restore():
-        examples = int(state.examples_seen.numpy())
-        reporter.resume(examples)
-        reporter.say(f"Going on in {run} from {examples} examples.")
-    else:
-        reporter.resume(-1)
-        fit_normalizer(hparams, model, make_dataset(hparams.batch_size_schedule[-1], 0))
-        reporter.say(f"Starting in {run}.")
+        run = pathlib.Path(hparams.train_root_dir)
+        state = checkpoints.TrainingState(run, model, *optimizers, hparams.keep_checkpoints)
     weights = steps.LossWeights(
         gradient_penalty=hparams.gradient_penalty_weight,
         gradient_penalty_target=hparams.gradient_penalty_target,
@@ -335,18 +394,6 @@ def make_training(
         discriminator_pitch=hparams.discriminator_ac_loss_weight,
         consistency=hparams.gen_gl_consistency_loss_weight,
     )
-    updates = steps.Updates(
-        model, generator_optimizer, discriminator_optimizer, strategy, stages, weights, hparams.ema_decay, hparams.seed
-    )
-    pace = loop.Pace(
-        hparams.steps_per_call,
-        hparams.save_summaries_num_images,
-        hparams.checkpoint_seconds,
-        hparams.train_time_limit,
-        hparams.train_time_stage_multiplier,
-    )
-
-    def snapshot(examples: int, seconds: float) -> None:
-        on_snapshot(model, examples, seconds)
-
-    return loop.TrainingLoop(updates, state, stages, reporter, make_dataset, pace, snapshot, stop_requested)
+    _, stages = make_schedules(hparams)
+    updates = steps.Updates(model, *optimizers, strategy, stages, weights, hparams.ema_decay, hparams.seed)
+    return updates, state

@@ -12,6 +12,7 @@ from gansynth_tf.model import GANSynth
 from gansynth_tf.pitches import PitchClasses
 
 DESCRIPTION_FILE = "gansynth.json"
+_EXPORTED = {DESCRIPTION_FILE, "saved_model.pb", "fingerprint.pb", "variables", "assets"}
 _MIDI_PITCHES = 128
 
 
@@ -69,12 +70,7 @@ def export_model(model: GANSynth, directory: str | os.PathLike) -> dict:
         ValueError: When the folder holds something else.
     """
     directory = pathlib.Path(directory).expanduser()
-    if directory.exists() and not directory.is_dir():
-        raise ValueError(f"--export_dir must be a folder. Received: {directory}, a file.")
-    if directory.exists() and any(directory.iterdir()) and not (directory / DESCRIPTION_FILE).is_file():
-        raise ValueError(
-            f"--export_dir must be new, empty or an earlier export. Received: {directory}, with other files."
-        )
+    check_replaceable(directory)
     served = ServedGANSynth(model)
     classes = model.pitch_classes
     description = {
@@ -92,9 +88,26 @@ def export_model(model: GANSynth, directory: str | os.PathLike) -> dict:
     return description
 
 
+def check_replaceable(directory: str | os.PathLike) -> None:
+    """Refuses a folder with files that no export writes, since exporting would delete them.
+
+    Raises:
+        ValueError: The folder holds something else, or is none.
+    """
+    directory = pathlib.Path(directory).expanduser()
+    if directory.exists() and not directory.is_dir():
+        raise ValueError(f"--export_dir must be a folder. Received: {directory}, a file.")
+    names = {path.name for path in directory.iterdir()} if directory.exists() else set()
+    foreign = sorted(names - _EXPORTED) or sorted(names if DESCRIPTION_FILE not in names else ())
+    if foreign:
+        raise ValueError(
+            f"--export_dir must be new, empty or an earlier export. Received: {directory}, which holds {foreign[0]}."
+        )
+
+
 def is_export(directory: str | os.PathLike) -> bool:
     """Whether `export_model` wrote this folder."""
-    directory = pathlib.Path(directory)
+    directory = pathlib.Path(directory).expanduser()
     return (directory / DESCRIPTION_FILE).is_file() and (directory / "saved_model.pb").is_file()
 
 

@@ -23,10 +23,10 @@ class SnapshotWriter:
     """
 
     def __init__(self, folder: pathlib.Path, num_notes: int, seed: int, log_dir: pathlib.Path):
-        self.folder, self.seed = folder, seed
+        self.folder, self.seed, self.log_dir = folder, seed, log_dir
         self.num_instruments = max(1, int(np.sqrt(num_notes)))
         self.num_columns = max(1, num_notes // self.num_instruments)
-        self.writer = tf.summary.create_file_writer(str(log_dir), filename_suffix=".samples")
+        self._writer: tf.summary.SummaryWriter | None = None  # Opened by the first snapshot.
 
     def grid(self, model: GANSynth) -> tuple[np.ndarray, np.ndarray]:
         """Latents [batch, latent] and pitches [batch]: rows of one latent, pitches evenly over the model's range."""
@@ -65,12 +65,15 @@ class SnapshotWriter:
         return folder
 
     def _summarise(self, waves: np.ndarray, picture: pathlib.Path, sample_rate: int, examples: int) -> None:
-        with self.writer.as_default(step=examples):
+        """Gives up to eight of the notes and the picture to TensorBoard."""
+        if self._writer is None:
+            self._writer = tf.summary.create_file_writer(str(self.log_dir), filename_suffix=".samples")
+        with self._writer.as_default(step=examples):
             shown = np.clip(waves[:: max(1, len(waves) // 8)][:8], -1, 1)
             tf.summary.audio("fake_waves", shown[..., None], sample_rate, max_outputs=8)
             image = tf.io.decode_png(picture.read_bytes(), channels=3)
             tf.summary.image("rainbowgrams", image[None])
-        self.writer.flush()
+        self._writer.flush()
 
 
 def read_snapshot(folder: pathlib.Path) -> tuple[dict, np.ndarray]:

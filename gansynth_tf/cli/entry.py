@@ -4,17 +4,16 @@ import errno
 import os
 import signal
 import sys
+import textwrap
 from collections.abc import Callable
 
-from absl import app, flags
+from absl import flags, logging
 
 _FULL_DISK = "No space left on the device; free some and run the same command again."
+_INTERRUPTED = 130  # The shells' exit code after Ctrl-C.
 
+flags.DEFINE_bool("help", False, "List the flags.", short_name="h")
 flags.DEFINE_bool("traceback", False, "Show the Python traceback of an error.")
-
-
-class UserError(Exception):
-    """A mistake that a command reports in one line; libraries raise ValueError or OSError instead."""
 
 
 def run(main: Callable[[], int | None]) -> None:
@@ -26,7 +25,11 @@ def run(main: Callable[[], int | None]) -> None:
     # TensorFlow logs its build and its devices before anything useful; errors still come as exceptions.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
-    app.run(lambda _: _guarded(main), flags_parser=_parse_flags)
+    _parse_flags(sys.argv)
+    if flags.FLAGS.help:
+        print(_describe_flags(sys.modules[main.__module__]))
+        sys.exit(0)
+    sys.exit(_guarded(main))
 
 
 def load_tensorflow() -> None:
@@ -46,46 +49,67 @@ def load_tensorflow() -> None:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
+    logging.set_verbosity(logging.WARNING)  # Saving a checkpoint is no news.
 
 
-def _parse_flags(argv: list[str]) -> list[str]:
+def _parse_flags(argv: list[str]) -> None:
     try:
         rest = flags.FLAGS(argv)
     except flags.Error as error:
-        _fail(f"{error} (--help lists the flags)")
-    if flags.FLAGS["help"].value or flags.FLAGS["helpshort"].value or flags.FLAGS["helpfull"].value:
-        app.usage(shorthelp=not flags.FLAGS["helpfull"].value, writeto_stdout=True)
-        sys.exit(0)
+        _fail(f"{_in_one_line(error)} (--help lists the flags)")
     if len(rest) > 1:
         _fail(f"Expected flags only. Received: {' '.join(rest[1:])} (--help lists the flags)")
-    return rest
 
 
-def _guarded(main: Callable[[], int | None]) -> None:
+def _describe_flags(module) -> str:
+    """A command's purpose and its flags, each with its default."""
+    command = os.path.basename(sys.argv[0])
+    own = flags.FLAGS.get_flags_for_module(module)
+    lines = [module.__doc__.strip(), "", f"usage: {command} [--flag=value ...]", ""]
+    for flag in sorted(own, key=lambda flag: flag.name) + [flags.FLAGS["traceback"]]:
+        default = "" if flag.default in (None, "", []) or flag.boolean else f" (default: {flag.default_as_str})"
+        lines.append(f"  --{flag.name}")
+        lines += textwrap.wrap(flag.help + default, 112, initial_indent=" " * 6, subsequent_indent=" " * 6)
+    return "\n".join(lines)
+
+
+def _guarded(main: Callable[[], int | None]) -> int | None:
     try:
-        sys.exit(main())
-    except (ValueError, OSError, MemoryError, UserError) as error:
-        if flags.FLAGS.traceback:
+        return main()
+    except KeyboardInterrupt:
+        print(f"{os.path.basename(sys.argv[0])}: interrupted", file=sys.stderr)
+        return _INTERRUPTED
+    except Exception as error:  # TensorFlow's file errors cannot be named before it is imported.
+        if flags.FLAGS.traceback or not (_is_full_disk(error) or _is_users(error)):
             raise
         _fail(_describe(error))
-    except Exception as error:  # noqa: BLE001 - TensorFlow's file errors, which cannot be named before it is imported
-        if flags.FLAGS.traceback or not _is_file_error(error):
-            raise
-        text = str(error)
-        _fail(_FULL_DISK if "space left" in text else text.splitlines()[0])
+
+
+def _is_users(error: Exception) -> bool:
+    """Whether the command's user, rather than its programmer, can help it."""
+    if isinstance(error, ImportError):
+        return "pip install" in str(error)  # An optional package that a module asked for in these words.
+    if isinstance(error, (ValueError, OSError, MemoryError)):
+        return True
+    names = ("PermissionDeniedError", "ResourceExhaustedError", "NotFoundError", "FailedPreconditionError")
+    return type(error).__name__ in names and type(error).__module__.startswith("tensorflow")
+
+
+def _is_full_disk(error: BaseException) -> bool:
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    return full or any(os.strerror(number) in str(error) for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 
 
 def _describe(error: Exception) -> str:
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+    if _is_full_disk(error):
         return _FULL_DISK
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    return _in_one_line(error)
+
+
+def _in_one_line(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
-
-
-def _is_file_error(error: Exception) -> bool:
-    names = ("PermissionDeniedError", "ResourceExhaustedError", "NotFoundError", "FailedPreconditionError")
-    return type(error).__name__ in names and type(error).__module__.startswith("tensorflow")
 
 
 def _fail(text: str) -> None:

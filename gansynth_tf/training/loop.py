@@ -63,6 +63,7 @@ class TrainingLoop:
         self.examples = int(state.examples_seen.numpy())
         self.earlier_seconds = float(state.train_seconds.numpy())
         self.started = self.saved = time.monotonic()
+        self.saved_examples = self.pictured_examples = self.examples
 
     # ------------------------------------------------------------------------------------------ the clock
 
@@ -84,21 +85,22 @@ class TrainingLoop:
         """Trains to the end.
 
         Returns:
-            True at the end of the schedule, False when it was asked to stop; the state is saved in both cases.
+            True at the end of the schedule, False when it was asked to stop; the state is saved in both cases. A run
+            that had ended before returns at once.
 
         Raises:
             TrainingDiverged: When a loss is not finite; the state is not saved then.
         """
-        finished, trained = True, False
-        while finished and self.clock < self.schedule.total_examples:
+        while self.clock < self.schedule.total_examples:
+            if self.stop_requested():
+                return False
             stage = self.schedule.stage_at(self.clock)
             self._enter(stage)
-            finished = self._run_stage(stage)
+            self._run_stage(stage)
+            if self.clock >= self.schedule.total_examples:
+                self._snapshot()  # Before the checkpoint: a run that is killed here still owes its last snapshot.
             self._save()
-            trained = True
-        if finished and trained:
-            self._snapshot()
-        return finished
+        return True
 
     def _enter(self, stage: int) -> None:
         """Prepares a stage: fresh optimizers unless the run was stopped inside it."""
@@ -106,14 +108,16 @@ class TrainingLoop:
             self.updates.reset_optimizers()
             self.state.stage.assign(stage)
 
-    def _run_stage(self, stage: int) -> bool:
-        """Updates until the stage ends; False when asked to stop."""
+    def _run_stage(self, stage: int) -> None:
+        """Updates until the stage ends, or until asked to stop."""
         batch_size = self.schedule.batch_size(stage)
         function = self.updates.make_function(stage)
         dataset = self.make_dataset(batch_size, self.examples)
         iterator = iter(self.updates.strategy.experimental_distribute_dataset(dataset))
         compiled = False
-        while (steps := self._steps_in_call(stage, batch_size)) > 0:
+        while (steps := self._steps_in_call(stage, batch_size)) > 0 and not self.stop_requested():
+            if time.monotonic() - self.saved > self.pace.checkpoint_seconds:
+                self._save()
             snapshot_at = self._next_snapshot()
             began = time.monotonic()
             metrics = self._call(function, iterator, stage, steps, batch_size)
@@ -122,11 +126,7 @@ class TrainingLoop:
             compiled = True
             if self.examples >= snapshot_at:
                 self._snapshot()
-            if time.monotonic() - self.saved > self.pace.checkpoint_seconds:
-                self._save()
-            if self.stop_requested():
-                return False
-        return True
+        self.reporter.flush()
 
     def _steps_in_call(self, stage: int, batch_size: int) -> int:
         """Updates in the next call: fewer before a snapshot or the stage's end, 0 when the stage is over."""
@@ -164,16 +164,22 @@ class TrainingLoop:
                         stages.index(stage) + 1, len(stages), seconds, left)  # fmt: skip
 
     def _snapshot(self) -> None:
-        """Tells the model where it stands and hands it out."""
+        """Tells the model where it stands and hands it out, once at a count of examples."""
+        if self.pictured_examples == self.examples:
+            return
         stage = int(self.state.stage.numpy())
         fading = self.schedule.is_transition(stage)
         self.updates.model.set_stage(
             self.schedule.num_blocks(stage), self.schedule.fade_at(stage, self.clock) if fading else None
         )
         self.on_snapshot(self.examples, self.seconds)
+        self.pictured_examples = self.examples
 
     def _save(self) -> None:
+        """Writes a checkpoint, once at a count of examples: rewriting one would leave a moment in which it is torn."""
+        if self.saved_examples == self.examples:
+            return
         self.state.examples_seen.assign(self.examples)
         self.state.train_seconds.assign(self.seconds)
         self.state.save()
-        self.saved = time.monotonic()
+        self.saved, self.saved_examples = time.monotonic(), self.examples

@@ -67,15 +67,18 @@ class Reporter:
         run: The run folder.
         metrics_file: Name of the row file in the folder.
         every_seconds: Seconds between two rows; a row holds the means since the one before.
-        out: Where status lines go; a progress bar is drawn when it is a terminal.
+        out: Where status lines go, None: standard output; a progress bar is drawn when it is a terminal.
     """
 
-    def __init__(self, run: pathlib.Path, metrics_file: str, every_seconds: float = 10.0, out: TextIO = sys.stdout):
+    def __init__(
+        self, run: pathlib.Path, metrics_file: str, every_seconds: float = 10.0, out: TextIO | None = None
+    ):
         self.path = run / metrics_file
-        self.every_seconds, self.out = every_seconds, out
-        self.writer = tf.summary.create_file_writer(str(run))
+        self.every_seconds, self.out = every_seconds, out or sys.stdout
+        self._writer: tf.summary.SummaryWriter | None = None  # Opened by the first row: a finished run writes none.
         self._bar = None
         self._reported = -math.inf
+        self._progress: Progress | None = None
         self._calls: list[dict[str, float]] = []
         self._timed_examples, self._timed_seconds = 0, 0.0
 
@@ -112,8 +115,14 @@ class Reporter:
         if seconds is not None:
             self._timed_examples += examples
             self._timed_seconds += seconds
+        self._progress = progress
         if time.monotonic() - self._reported >= self.every_seconds or progress.clock >= progress.total:
             self._write_row(progress)
+
+    def flush(self) -> None:
+        """Writes a row of the calls that are in none yet."""
+        if self._calls:
+            self._write_row(self._progress)
 
     def _write_row(self, progress: Progress) -> None:
         """One row from the calls since the last."""
@@ -123,11 +132,13 @@ class Reporter:
         row |= means | {"notes_per_second": rate}
         with self.path.open("a") as rows:
             rows.write(json.dumps(row) + "\n")
-        with self.writer.as_default(step=progress.examples):
+        if self._writer is None:
+            self._writer = tf.summary.create_file_writer(str(self.path.parent))
+        with self._writer.as_default(step=progress.examples):
             for name, value in row.items():
                 if value is not None:
                     tf.summary.scalar(f"losses/{name}" if name.endswith("_loss") else name, value)
-        self.writer.flush()
+        self._writer.flush()
         left = progress.seconds_left
         if left is None and rate is not None:
             left = (progress.total - progress.examples) / rate
@@ -159,4 +170,5 @@ class Reporter:
         """Ends the bar and the TensorBoard file."""
         if self._bar is not None:
             self._bar.close()
-        self.writer.close()
+        if self._writer is not None:
+            self._writer.close()
