@@ -22,7 +22,9 @@ def pixel_norm(x: tf.Tensor, epsilon: float = 1e-8) -> tf.Tensor:
     Returns:
         The same shape as x.
     """
-    return x * tf.math.rsqrt(tf.reduce_mean(tf.square(x), axis=-1, keepdims=True) + epsilon)
+    x = tf.convert_to_tensor(x)
+    mean_square = tf.reduce_mean(tf.square(_at_least_float32(x)), axis=-1, keepdims=True)
+    return x * tf.cast(tf.math.rsqrt(mean_square + epsilon), x.dtype)
 
 
 def upscale(x: tf.Tensor, scale: tuple[int, int]) -> tf.Tensor:
@@ -51,14 +53,15 @@ def minibatch_stddev(x: tf.Tensor) -> tf.Tensor:
     Returns:
         [batch, time, freq, channels + 1].
     """
-    variance = tf.math.reduce_variance(x, axis=0)
-    stddev = tf.reduce_mean(tf.sqrt(variance + 1e-6))  # Magenta: 1e-6
+    x = tf.convert_to_tensor(x)
+    variance = tf.math.reduce_variance(_at_least_float32(x), axis=0)
+    stddev = tf.cast(tf.reduce_mean(tf.sqrt(variance + 1e-6)), x.dtype)  # Magenta: 1e-6
     return tf.concat([x, tf.fill(tf.shape(x[..., :1]), stddev)], axis=-1)
 
 
 def blend(coarse: tf.Tensor, fine: tf.Tensor, fade: tf.Tensor | float) -> tf.Tensor:
     """(1 - fade) * coarse + fade * fine: how a new block comes in."""
-    return coarse + fade * (fine - coarse)
+    return coarse + tf.cast(fade, coarse.dtype) * (fine - coarse)
 
 
 def resize_to_stage(
@@ -79,6 +82,11 @@ def resize_to_stage(
     if fade is None:
         return fine
     return blend(upscale(downscale(fine, step), step), fine, fade)
+
+
+def _at_least_float32(x: tf.Tensor) -> tf.Tensor:
+    """Widens 16-bit floats, which would lose squares and the epsilons added to them."""
+    return tf.cast(x, tf.float32) if x.dtype.size < 4 else x
 
 
 # ---------------------------------------------------------------------------------------------------- layers
