@@ -6,17 +6,16 @@ in the settings answer at once.
 
 from __future__ import annotations
 
-import json
 import os
 import pathlib
-import runpy
 import typing
 from collections.abc import Callable
 
 from gansynth_tf import files
-from gansynth_tf.hparams import RESUMABLE_CHANGES, HParams
+from gansynth_tf.hparams import HParams
 from gansynth_tf.pitches import PitchClasses
 from gansynth_tf.schedules import ResolutionSchedule, StageSchedule, num_filters
+from gansynth_tf.settings import read_experiment, read_json
 
 if typing.TYPE_CHECKING:
     import tensorflow as tf
@@ -28,91 +27,7 @@ if typing.TYPE_CHECKING:
     from gansynth_tf.training.loop import TrainingLoop
     from gansynth_tf.training.steps import Updates
 
-# ---------------------------------------------------------------------------------------------------- settings
-
-
-def list_presets() -> dict[str, pathlib.Path]:
-    """Name -> file of every preset that comes with the package."""
-    here = pathlib.Path(__file__).resolve().parent
-    folder = here / "configs" if (here / "configs").is_dir() else here.parent / "configs"
-    return {path.stem: path for path in sorted(folder.glob("[a-z]*.py"))}
-
-
-def read_preset(name: str) -> dict:
-    """The `hparams` dict of a preset.
-
-    Args:
-        name: Of a preset that comes with the package, or the path of a Python file that sets `hparams`; empty: {}.
-
-    Raises:
-        ValueError: When there is no such preset.
-    """
-    if not name:
-        return {}
-    presets = list_presets()
-    path = pathlib.Path(name) if name.endswith(".py") else presets.get(name)
-    if path is None or not path.is_file():
-        raise ValueError(f"--config must be one of {', '.join(presets)}, or the path of a .py file. Received: {name!r}")
-    try:
-        values = runpy.run_path(str(path)).get("hparams")
-    except Exception as error:
-        raise ValueError(f"The preset {path} cannot be run: {type(error).__name__}: {error}") from error
-    if not isinstance(values, dict):
-        raise ValueError(f"A preset must set `hparams` to a dict; {path} does not.")
-    return values
-
-
-def resolve_hparams(config: str, overrides: dict) -> HParams:
-    """Settings by precedence: default < preset < overrides < the run's own experiment.json.
-
-    Raises:
-        ValueError: For an unknown or wrong setting, or one that contradicts the run which would be resumed.
-    """
-    hparams = HParams().override(read_preset(config)).override(overrides)
-    run = pathlib.Path(hparams.train_root_dir).expanduser()
-    hparams = hparams.override({"train_root_dir": str(run)})
-    if not (run / "experiment.json").exists():
-        return hparams
-    saved = read_experiment(run / "experiment.json")
-    differences = saved.differences(hparams)
-    fixed = {k: v for k, v in differences.items() if k not in RESUMABLE_CHANGES}
-    if "soundfont_path" in differences and not _is_same_font(*differences["soundfont_path"]):
-        fixed["soundfont_path"] = differences["soundfont_path"]
-    if fixed:
-        listed = "; ".join(f"{name} is {was!r}, not {now!r}" for name, (was, now) in fixed.items())
-        raise ValueError(
-            f"{hparams.train_root_dir} holds a run with other settings: {listed}. "
-            "Repeat its settings, or choose another train_root_dir."
-        )
-    return hparams
-
-
-def _is_same_font(before: str, now: str) -> bool:
-    """Whether two settings name the same SoundFont; one that is gone has moved."""
-    from gansynth_tf.data import sf2, soundfont
-
-    paths = [pathlib.Path(path or soundfont.default_soundfont()) for path in (before, now)]
-    return not paths[0].is_file() or sf2.read_font(paths[0]) == sf2.read_font(paths[1])
-
-
-def read_experiment(path: pathlib.Path) -> HParams:
-    """The settings that a run folder's experiment.json holds.
-
-    Raises:
-        ValueError: When it holds none, or one of another kind.
-    """
-    return HParams().override(_read_json(path))
-
-
-def _read_json(path: pathlib.Path) -> dict:
-    """A JSON file's object."""
-    try:
-        values = json.loads(path.read_text())
-    except ValueError as error:
-        raise ValueError(f"{path} is damaged, not JSON: {error}. Put a copy in its place.") from None
-    if not isinstance(values, dict):
-        raise ValueError(f"{path} is damaged: expected a JSON object. Received: {str(values)[:40]!r}")
-    return values
+# ---------------------------------------------------------------------------------------------------- schedule
 
 
 def make_schedules(hparams: HParams) -> tuple[ResolutionSchedule, StageSchedule]:
@@ -288,15 +203,17 @@ def load(path: str | os.PathLike) -> GANSynth | ExportedGANSynth:
         raise ValueError(f"{path} holds no finished checkpoint yet. Train longer, or pass another folder.")
     hparams = read_experiment(experiment)
     model = make_model(hparams, _read_pitches(run / checkpoints.PITCHES_FILE))
-    examples, stage = checkpoints.read_model(model, newest)
+    clock, stage, seconds = checkpoints.read_model(model, newest)
     _, stages = make_schedules(hparams)
-    fade = stages.fade_at(stage, examples) if stages.is_transition(stage) else None
+    if hparams.train_time_limit is not None:
+        clock = stages.clock_at(seconds, hparams.train_time_limit, hparams.train_time_stage_multiplier)
+    fade = stages.fade_at(stage, clock) if stages.is_transition(stage) else None
     model.set_stage(stages.num_blocks(stage), fade)
     return model
 
 
 def _read_pitches(path: pathlib.Path) -> PitchClasses:
-    values = _read_json(path)
+    values = read_json(path)
     try:
         return PitchClasses.from_json(values)
     except (KeyError, TypeError, ValueError) as error:

@@ -116,11 +116,18 @@ class ExportedGANSynth:
 
     Args:
         directory: A folder that `export_model` wrote.
+
+    Raises:
+        ValueError: When a file in it is damaged.
     """
 
     def __init__(self, directory: str | os.PathLike):
-        description = json.loads((pathlib.Path(directory) / DESCRIPTION_FILE).read_text())
-        self._loaded = tf.saved_model.load(str(directory))  # Kept: its variables live as long as it does.
+        try:
+            description = json.loads((pathlib.Path(directory) / DESCRIPTION_FILE).read_text())
+            self._loaded = tf.saved_model.load(str(directory))  # Kept: its variables live as long as it does.
+        except (OSError, ValueError, tf.errors.OpError) as error:
+            reason = str(error).splitlines()[0]
+            raise ValueError(f"The exported model {directory} is damaged: {reason}. Export it again.") from error
         self.pitch_classes = PitchClasses(tuple(description["pitches"]), tuple(description["pitch_counts"]))
         self.pitches = description["pitches"]
         self.sample_rate = description["sample_rate"]
@@ -140,6 +147,11 @@ class ExportedGANSynth:
         return self._call("specgrams", z, pitch)["specgrams"].numpy()
 
     def _call(self, signature: str, z: np.ndarray, pitch: np.ndarray) -> dict[str, tf.Tensor]:
+        z, pitch = np.asarray(z, np.float32), np.asarray(pitch)
+        if z.ndim != 2 or z.shape[1] != self.latent_size or pitch.shape != z.shape[:1]:
+            raise ValueError(
+                f"Expected z of shape [batch, {self.latent_size}] and as many pitches. "
+                f"Received: z {list(z.shape)}, pitch {list(pitch.shape)}"
+            )
         self.pitch_classes.to_index(pitch)  # The graph clamps unknown pitches; this interface refuses them.
-        inputs = {"z": tf.constant(np.asarray(z, np.float32)), "pitch": tf.constant(np.asarray(pitch, np.int32))}
-        return self._loaded.signatures[signature](**inputs)
+        return self._loaded.signatures[signature](z=tf.constant(z), pitch=tf.constant(pitch.astype(np.int32)))

@@ -1,6 +1,7 @@
 """What a model sounds and looks like at one moment: the same notes every time, as WAV files, a picture, TensorBoard."""
 
 import pathlib
+import shutil
 
 import numpy as np
 import tensorflow as tf
@@ -27,6 +28,8 @@ class SnapshotWriter:
         self.num_instruments = max(1, int(np.sqrt(num_notes)))
         self.num_columns = max(1, num_notes // self.num_instruments)
         self._writer: tf.summary.SummaryWriter | None = None  # Opened by the first snapshot.
+        for unfinished in folder.glob(".examples_*"):  # A process that was killed left it.
+            shutil.rmtree(unfinished, ignore_errors=True)
 
     def grid(self, model: GANSynth) -> tuple[np.ndarray, np.ndarray]:
         """Latents [batch, latent] and pitches [batch]: rows of one latent, pitches evenly over the model's range."""

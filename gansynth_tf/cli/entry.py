@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import textwrap
+import types
 from collections.abc import Callable
 
 from absl import flags, logging
@@ -25,11 +26,22 @@ def run(main: Callable[[], int | None]) -> None:
     # TensorFlow logs its build and its devices before anything useful; errors still come as exceptions.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
-    _parse_flags(sys.argv)
-    if flags.FLAGS.help:
-        print(_describe_flags(sys.modules[main.__module__]))
-        sys.exit(0)
-    sys.exit(_guarded(main))
+    module = sys.modules[main.__module__]
+    command = module.__doc__.partition(":")[0]
+    try:
+        _parse_flags(sys.argv)
+        if flags.FLAGS.help:
+            print(_describe_flags(module, command))
+            sys.exit(0)
+        sys.exit(main())
+    except KeyboardInterrupt:
+        print(f"{command}: interrupted", file=sys.stderr)
+        sys.exit(_INTERRUPTED)
+    except Exception as error:  # TensorFlow's file errors cannot be named before it is imported.
+        if flags.FLAGS["traceback"].value or not (_is_full_disk(error) or _is_users(error)):
+            raise
+        print(f"{command}: {_describe(error)}", file=sys.stderr)
+        sys.exit(2)
 
 
 def load_tensorflow() -> None:
@@ -56,14 +68,13 @@ def _parse_flags(argv: list[str]) -> None:
     try:
         rest = flags.FLAGS(argv)
     except flags.Error as error:
-        _fail(f"{_in_one_line(error)} (--help lists the flags)")
+        raise ValueError(f"{error} (--help lists the flags)") from None
     if len(rest) > 1:
-        _fail(f"Expected flags only. Received: {' '.join(rest[1:])} (--help lists the flags)")
+        raise ValueError(f"Expected flags only. Received: {' '.join(rest[1:])} (--help lists the flags)")
 
 
-def _describe_flags(module) -> str:
+def _describe_flags(module: types.ModuleType, command: str) -> str:
     """A command's purpose and its flags, each with its default."""
-    command = os.path.basename(sys.argv[0])
     own = flags.FLAGS.get_flags_for_module(module)
     lines = [module.__doc__.strip(), "", f"usage: {command} [--flag=value ...]", ""]
     for flag in sorted(own, key=lambda flag: flag.name) + [flags.FLAGS["traceback"]]:
@@ -71,18 +82,6 @@ def _describe_flags(module) -> str:
         lines.append(f"  --{flag.name}")
         lines += textwrap.wrap(flag.help + default, 112, initial_indent=" " * 6, subsequent_indent=" " * 6)
     return "\n".join(lines)
-
-
-def _guarded(main: Callable[[], int | None]) -> int | None:
-    try:
-        return main()
-    except KeyboardInterrupt:
-        print(f"{os.path.basename(sys.argv[0])}: interrupted", file=sys.stderr)
-        return _INTERRUPTED
-    except Exception as error:  # TensorFlow's file errors cannot be named before it is imported.
-        if flags.FLAGS.traceback or not (_is_full_disk(error) or _is_users(error)):
-            raise
-        _fail(_describe(error))
 
 
 def _is_users(error: Exception) -> bool:
@@ -105,16 +104,7 @@ def _describe(error: Exception) -> str:
         return _FULL_DISK
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
-    return _in_one_line(error)
-
-
-def _in_one_line(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
-
-
-def _fail(text: str) -> None:
-    print(f"{os.path.basename(sys.argv[0])}: {text}", file=sys.stderr)
-    sys.exit(2)
 
 
 class StopSignal:

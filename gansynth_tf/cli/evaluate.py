@@ -5,7 +5,7 @@ import pathlib
 
 from absl import flags
 
-from gansynth_tf import build
+from gansynth_tf import build, settings
 from gansynth_tf.cli import entry
 
 FLAGS = flags.FLAGS
@@ -20,7 +20,7 @@ flags.DEFINE_string("picture", "", "With --minutes: a PNG of the same notes' rai
 
 def main() -> None:
     """Prints a Markdown table; appends its rows to evaluation.jsonl in the run folder."""
-    run = pathlib.Path(FLAGS.ckpt_dir)
+    run = pathlib.Path(FLAGS.ckpt_dir).expanduser()
     minutes = _parse_minutes()
     entry.load_tensorflow()
     model = build.load(run)
@@ -53,7 +53,7 @@ def _parse_minutes() -> list[float]:
 
 def _real_notes(run: pathlib.Path) -> dict:
     """Every training note of the run."""
-    hparams = build.read_experiment(run / "experiment.json").override({"train_root_dir": str(run)})
+    hparams = settings.read_experiment(run / "experiment.json").override({"train_root_dir": str(run)})
     return build.load_real_notes(hparams)
 
 

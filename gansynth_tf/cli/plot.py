@@ -4,7 +4,7 @@ import pathlib
 
 from absl import flags
 
-from gansynth_tf import build
+from gansynth_tf import build, settings
 from gansynth_tf.cli import entry
 
 FLAGS = flags.FLAGS
@@ -16,11 +16,12 @@ _ROWS, _COLUMNS = 4, 5
 
 def main() -> None:
     """Writes training.png, generated.png and real.png."""
-    run = pathlib.Path(FLAGS.ckpt_dir)
+    run = pathlib.Path(FLAGS.ckpt_dir).expanduser()
     entry.load_tensorflow()
     model = build.load(run)
     output = pathlib.Path(FLAGS.output_dir or run / "plots")
-    real = build.load_real_notes(build.read_experiment(run / "experiment.json").override({"train_root_dir": str(run)}))
+    hparams = settings.read_experiment(run / "experiment.json").override({"train_root_dir": str(run)})
+    real = build.load_real_notes(hparams)
 
     import numpy as np
 

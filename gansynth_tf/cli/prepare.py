@@ -4,7 +4,7 @@ import pathlib
 
 from absl import flags
 
-from gansynth_tf import build
+from gansynth_tf import build, settings
 from gansynth_tf.cli import entry
 from gansynth_tf.hparams import parse_overrides
 
@@ -22,7 +22,7 @@ def main() -> None:
         overrides["soundfont_path"] = str(pathlib.Path(FLAGS.soundfont).expanduser().resolve())
     if FLAGS.output_dir:
         overrides["records_dir"] = FLAGS.output_dir
-    hparams = build.resolve_hparams(FLAGS.config, overrides)
+    hparams = settings.resolve_hparams(FLAGS.config, overrides)
     entry.load_tensorflow()
     folder = build.prepare_data(hparams)
 

@@ -9,40 +9,48 @@ import time
 
 from absl import flags
 
-from gansynth_tf import build
+from gansynth_tf import settings
 from gansynth_tf.cli import entry
 from gansynth_tf.hparams import parse_overrides
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("config", "quickstart", "Preset.")
 flags.DEFINE_string("hparams", "{}", "JSON object of settings that override the preset.")
+flags.DEFINE_bool("dry_run", False, "Print the steps' commands without running them.")
 
 
 def main() -> int:
     """Runs every step; the exit code of the first that fails, else 0."""
-    hparams = build.resolve_hparams(FLAGS.config, parse_overrides(FLAGS.hparams))
+    hparams = settings.resolve_hparams(FLAGS.config, parse_overrides(FLAGS.hparams))
     run = pathlib.Path(hparams.train_root_dir)
-    settings = [f"--config={FLAGS.config}"] + ([f"--hparams={FLAGS.hparams}"] if FLAGS.hparams != "{}" else [])
-    model = f"--ckpt_dir={run}"
-    steps = {
-        "Rendering notes from the SoundFont": ["prepare", *settings],
-        "Training": ["train", *settings],
-        "Generating notes": ["generate", model, f"--output_dir={run / 'generated'}", "--seed=0"],
-        "Drawing pictures": ["plot", model],
-        "Exporting a SavedModel": ["export", model, f"--export_dir={run / 'export'}"],
-        "Measuring": ["evaluate", model],
-    }
     times = {}
-    for title, (command, *arguments) in steps.items():
+    for title, (command, *arguments) in _steps(run).items():
         print(f"\n{title}\n$ {shlex.join([f'gansynth_{command}', *arguments])}", flush=True)
+        if FLAGS.dry_run:
+            continue
         began = time.monotonic()
         code = subprocess.call([sys.executable, "-m", f"gansynth_tf.cli.{command}", *arguments])
         times[title] = time.monotonic() - began
         if code:
             print("This step failed; bin/quickstart goes on from it when run again.", file=sys.stderr)
             return code
-    _summarise(run, times)
+    if not FLAGS.dry_run:
+        _summarise(run, times)
     return 0
+
+
+def _steps(run: pathlib.Path) -> dict[str, list[str]]:
+    """Title -> command, without its prefix, and arguments."""
+    chosen = [f"--config={FLAGS.config}"] + ([f"--hparams={FLAGS.hparams}"] if FLAGS.hparams != "{}" else [])
+    model = f"--ckpt_dir={run}"
+    return {
+        "Rendering notes from the SoundFont": ["prepare", *chosen],
+        "Training": ["train", *chosen],
+        "Generating notes": ["generate", model, f"--output_dir={run / 'generated'}", "--seed=0"],
+        "Drawing pictures": ["plot", model],
+        "Exporting a SavedModel": ["export", model, f"--export_dir={run / 'export'}"],
+        "Measuring": ["evaluate", model],
+    }
 
 
 def _summarise(run: pathlib.Path, times: dict[str, float]) -> None:

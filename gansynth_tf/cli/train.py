@@ -7,7 +7,7 @@ import sys
 
 from absl import flags
 
-from gansynth_tf import build
+from gansynth_tf import build, settings
 from gansynth_tf.cli import entry
 from gansynth_tf.hparams import HParams, parse_overrides
 from gansynth_tf.pitches import PitchClasses
@@ -30,7 +30,7 @@ def settings_from_flags() -> HParams:
         overrides["soundfont_path"] = str(pathlib.Path(FLAGS.soundfont).expanduser().resolve())
     if FLAGS.seed is not None:
         overrides["seed"] = FLAGS.seed
-    return build.resolve_hparams(FLAGS.config, overrides)
+    return settings.resolve_hparams(FLAGS.config, overrides)
 
 
 def describe(hparams: HParams) -> str:

@@ -17,11 +17,13 @@ SAMPLES_FOLDER = "samples"
 
 
 def latest_checkpoint(run: pathlib.Path) -> str | None:
-    """Prefix of the newest complete checkpoint of a run folder, or None."""
-    return tf.train.latest_checkpoint(str(run / CHECKPOINTS_FOLDER))
+    """Prefix of the newest complete checkpoint of a run folder whose files are there, or None."""
+    state = tf.train.get_checkpoint_state(str(run / CHECKPOINTS_FOLDER))
+    complete = state.all_model_checkpoint_paths if state else ()
+    return next((path for path in reversed(complete) if pathlib.Path(f"{path}.index").is_file()), None)
 
 
-def read_model(model: GANSynth, checkpoint: str) -> tuple[int, int]:
+def read_model(model: GANSynth, checkpoint: str) -> tuple[int, int, float]:
     """Reads a model's weights for generation; every one of them must be there.
 
     Args:
@@ -29,20 +31,30 @@ def read_model(model: GANSynth, checkpoint: str) -> tuple[int, int]:
         checkpoint: Prefix of a checkpoint that `TrainingState` wrote.
 
     Returns:
-        Examples seen and the stage the run was in.
+        Examples seen, the stage the run was in, and the seconds it had trained.
 
     Raises:
         ValueError: When the file does not hold this model.
     """
-    state = tf.train.Checkpoint(model=model, examples_seen=_counter(tf.int64), stage=_counter(tf.int32))
+    seconds = tf.Variable(0.0, dtype=tf.float64, trainable=False)
+    state = tf.train.Checkpoint(
+        model=model, examples_seen=_counter(tf.int64), stage=_counter(tf.int32), train_seconds=seconds
+    )
     try:
         status = state.read(checkpoint)
         status.assert_existing_objects_matched()
         status.expect_partial()
     except (AssertionError, ValueError, tf.errors.OpError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"{checkpoint} does not hold the model that {EXPERIMENT_FILE} describes: {reason}") from None
-    return int(state.examples_seen), int(state.stage)
+        raise _damaged(checkpoint, error) from None
+    return int(state.examples_seen), int(state.stage), float(seconds)
+
+
+def _damaged(checkpoint: str, error: Exception) -> ValueError:
+    reason = str(error).splitlines()[0]
+    return ValueError(
+        f"{checkpoint} is damaged, or does not hold the model that {EXPERIMENT_FILE} describes: {reason}. "
+        f"Delete {checkpoint}.* to go on from the checkpoint before it."
+    )
 
 
 # ---------------------------------------------------------------------------------------------------- training state
@@ -73,6 +85,7 @@ class TrainingState:
         discriminator_optimizer: keras.optimizers.Optimizer,
         keep: int = 5,
     ):
+        self._run = run
         self.examples_seen = _counter(tf.int64)
         self.stage = _counter(tf.int32, -1)
         self.train_seconds = tf.Variable(0.0, dtype=tf.float64, trainable=False)
@@ -90,11 +103,18 @@ class TrainingState:
         )
 
     def restore(self) -> bool:
-        """Goes back to the newest complete checkpoint; False when there is none."""
-        newest = self._manager.latest_checkpoint
+        """Goes back to the newest complete checkpoint; False when there is none.
+
+        Raises:
+            ValueError: When its files are damaged, or hold another model.
+        """
+        newest = latest_checkpoint(self._run)
         if newest is None:
             return False
-        self._manager.checkpoint.restore(newest).assert_existing_objects_matched()
+        try:
+            self._manager.checkpoint.restore(newest).assert_existing_objects_matched()
+        except (AssertionError, ValueError, tf.errors.OpError) as error:
+            raise _damaged(newest, error) from None
         return True
 
     def save(self) -> str:
