@@ -51,11 +51,23 @@ class _Representation(keras.layers.Layer):
         Raises:
             ValueError: Another shape than [batch, *specgram_shape].
         """
-        specgrams = tf.cast(specgrams, tf.float32)
-        if not specgrams.shape.is_compatible_with([None, *self.specgram_shape]):
-            expected = ", ".join(map(str, self.specgram_shape))
-            raise ValueError(f"specgrams must be [batch, {expected}], got {specgrams.shape}; pass what encode returned")
-        return self._decode(tf.ensure_shape(specgrams, [None, *self.specgram_shape]))
+        return self._decode(self._checked_specgrams(specgrams))
+
+    def consistency_magnitudes(self, specgrams: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Magnitudes that specgrams ask for, and those that the waves they decode to have.
+
+        Most specgrams are no wave's: overlapping frames contradict each other, and decoding finds a compromise.
+
+        Args:
+            specgrams: float [batch, time, freq, 2], as `encode` returns them.
+
+        Returns:
+            Two float32 [batch, time, linear bins], linear STFT magnitudes, equal where the specgrams are a wave's.
+
+        Raises:
+            ValueError: Another shape than [batch, *specgram_shape].
+        """
+        return self._consistency_magnitudes(self._checked_specgrams(specgrams))
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Same as `encode`."""
@@ -80,9 +92,36 @@ class _Representation(keras.layers.Layer):
     def _decode(self, specgrams: tf.Tensor) -> tf.Tensor:
         raise NotImplementedError
 
+    def _consistency_magnitudes(self, specgrams: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        raise NotImplementedError
+
+    def _checked_specgrams(self, specgrams: tf.Tensor) -> tf.Tensor:
+        specgrams = tf.cast(specgrams, tf.float32)
+        if not specgrams.shape.is_compatible_with([None, *self.specgram_shape]):
+            expected = ", ".join(map(str, self.specgram_shape))
+            raise ValueError(f"specgrams must be [batch, {expected}], got {specgrams.shape}; pass what encode returned")
+        return tf.ensure_shape(specgrams, [None, *self.specgram_shape])
+
+
+class _Spectral(_Representation):
+    """What representations with an STFT share: its framing, and the way back over it."""
+
+    _framing: spectral.Framing
+
+    def _to_stfts(self, specgrams: tf.Tensor) -> tf.Tensor:
+        raise NotImplementedError
+
+    def _decode(self, specgrams: tf.Tensor) -> tf.Tensor:
+        return spectral.stfts_to_waves(self._to_stfts(specgrams), self._framing)
+
+    def _consistency_magnitudes(self, specgrams: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        stfts = self._to_stfts(specgrams)
+        reanalysed = spectral.waves_to_stfts(spectral.stfts_to_waves(stfts, self._framing), self._framing)
+        return spectral.stfts_to_polar(stfts)[0], spectral.stfts_to_polar(reanalysed)[0]
+
 
 @keras.saving.register_keras_serializable("gansynth_tf")
-class LinearIF(_Representation):
+class LinearIF(_Spectral):
     """Log-magnitude and instantaneous frequency of every STFT bin (the paper's "IF"; Magenta's data type "linear").
 
     Frames have 2 * freq samples and overlap by 75 %. All padding stands in front.
@@ -107,8 +146,8 @@ class LinearIF(_Representation):
     def _encode(self, waves: tf.Tensor) -> tf.Tensor:
         return spectral.waves_to_specgrams(waves, self._framing, self._instantaneous)
 
-    def _decode(self, specgrams: tf.Tensor) -> tf.Tensor:
-        return spectral.specgrams_to_waves(specgrams, self._framing, self._instantaneous)
+    def _to_stfts(self, specgrams: tf.Tensor) -> tf.Tensor:
+        return spectral.specgrams_to_stfts(specgrams, self._instantaneous)
 
 
 @keras.saving.register_keras_serializable("gansynth_tf")
@@ -125,7 +164,7 @@ class LinearPhase(LinearIF):
 
 
 @keras.saving.register_keras_serializable("gansynth_tf")
-class MelIF(_Representation):
+class MelIF(_Spectral):
     """Log mel power and mel instantaneous frequency (the paper's "IF-Mel"; Magenta's data type "mel").
 
     Args:
@@ -170,12 +209,10 @@ class MelIF(_Representation):
             return mel.stfts_to_mean_melspecgrams(stfts, self._linear_to_mel)
         return mel.stfts_to_melspecgrams(stfts, self._linear_to_mel)
 
-    def _decode(self, specgrams: tf.Tensor) -> tf.Tensor:
+    def _to_stfts(self, specgrams: tf.Tensor) -> tf.Tensor:
         if self.mel_if == "power_mean":
-            stfts = mel.mean_melspecgrams_to_stfts(specgrams, self._mel_to_linear, self._nearest_bands)
-        else:
-            stfts = mel.melspecgrams_to_stfts(specgrams, self._mel_to_linear)
-        return spectral.stfts_to_waves(stfts, self._framing)
+            return mel.mean_melspecgrams_to_stfts(specgrams, self._mel_to_linear, self._nearest_bands)
+        return mel.melspecgrams_to_stfts(specgrams, self._mel_to_linear)
 
     def get_config(self) -> dict:
         """Constructor arguments."""
@@ -218,6 +255,11 @@ class Waveform(_Representation):
 
     def _decode(self, specgrams: tf.Tensor) -> tf.Tensor:
         return specgrams[:, self._front_padding : self._front_padding + self.audio_length, 0, 0]
+
+    def _consistency_magnitudes(self, specgrams: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        # No frames overlap, so nothing can contradict; in Magenta the loss of a waveform model is 0, too.
+        magnitudes = tf.abs(specgrams[..., 0])
+        return magnitudes, magnitudes
 
     @property
     def _front_padding(self) -> int:
