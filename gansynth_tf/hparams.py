@@ -8,6 +8,7 @@ unless a comment says otherwise.
 import dataclasses
 import difflib
 import json
+import math
 import typing
 
 # Fields of Magenta that mean nothing here; accepted, so that its command lines and experiment.json files load.
@@ -129,7 +130,7 @@ class HParams:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1. Received: {getattr(self, name)}")
         rates = ("generator_learning_rate", "discriminator_learning_rate")
-        for name in (*rates, "gradient_penalty_target", "checkpoint_seconds"):
+        for name in (*rates, "gradient_penalty_target", "checkpoint_seconds", "train_time_stage_multiplier"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be greater than 0. Received: {getattr(self, name)}")
         for name in ("adam_beta1", "adam_beta2", "ema_decay"):
@@ -138,6 +139,8 @@ class HParams:
         if not 0 <= self.min_pitch <= self.max_pitch <= 127:
             received = f"{self.min_pitch} and {self.max_pitch}"
             raise ValueError(f"Expected 0 <= min_pitch <= max_pitch <= 127. Received: {received}")
+        if not 0 <= self.seed < 2**31:
+            raise ValueError(f"seed must be in 0..{2**31 - 1}. Received: {self.seed}")
         if not 0 < self.soundfont_hold_fraction <= 1:
             raise ValueError(f"soundfont_hold_fraction must be in (0, 1]. Received: {self.soundfont_hold_fraction}")
         if self.train_time_limit is not None and not self.train_time_limit > 0:
@@ -209,6 +212,8 @@ def _checked(field: dataclasses.Field, value: object) -> object:
             return tuple(value)
         raise ValueError(f"{field.name} must be a list of integers. Received: {value!r}")
     if kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        if not math.isfinite(value):
+            raise ValueError(f"{field.name} must be a finite number. Received: {value!r}")
         return float(value)
     if type(value) is kind:
         return value
