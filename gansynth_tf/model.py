@@ -130,7 +130,10 @@ class GANSynth(tf.Module):
             )
         labels = self.pitch_classes.to_index(pitch).astype(np.int32)
         fade = None if self.fade is None else tf.constant(self.fade, tf.float32)
-        starts = range(0, max(len(z), 1), _LARGEST_BATCH)
+        if not len(z):
+            # TensorFlow's convolutions lose their shape in an empty batch.
+            return self._in_batches(make, np.zeros((1, self.latent_size)), self.pitches[:1])[:0]
+        starts = range(0, len(z), _LARGEST_BATCH)
         parts = [slice(start, start + _LARGEST_BATCH) for start in starts]
         notes = [make(tf.constant(z[p]), tf.constant(labels[p]), self.num_blocks, fade).numpy() for p in parts]
         return np.concatenate(notes)
