@@ -236,10 +236,14 @@ def make_training(
         strategy: Of tf.distribute.
         on_snapshot: Called with (model, examples seen, seconds trained).
         stop_requested: Asked after every call of the graph.
+
+    Raises:
+        ValueError: When the settings do not fit each other or the strategy, or the run's files are damaged.
     """
     from gansynth_tf.data import pipeline, records
     from gansynth_tf.training import checkpoints, loop, reporting
 
+    _check_batch_sizes(hparams, strategy.num_replicas_in_sync)
     make_representation(hparams)  # Its sizes are checked before notes are rendered for them.
     run = pathlib.Path(hparams.train_root_dir)
     folder = prepare_data(hparams)
@@ -277,6 +281,15 @@ def make_training(
         on_snapshot(updates.model, examples, seconds)
 
     return loop.TrainingLoop(updates, state, stages, reporter, make_dataset, pace, snapshot, stop_requested)
+
+
+def _check_batch_sizes(hparams: HParams, num_replicas: int) -> None:
+    uneven = [size for size in hparams.batch_size_schedule if size % num_replicas]
+    if uneven:
+        raise ValueError(
+            f"batch_size_schedule must hold multiples of the {num_replicas} replicas that share a batch. "
+            f"Received: {uneven[0]}"
+        )
 
 
 def _make_updates(

@@ -1,7 +1,14 @@
-"""What several tests share: two logical CPUs, the golden files, small models."""
+"""What several tests share: two logical CPUs, the golden files, small models, commands, a small trained run."""
 
+import contextlib
+import importlib
+import io
+import json
 import os
 import pathlib
+import signal
+import sys
+import typing
 from collections.abc import Callable
 
 import numpy as np
@@ -59,3 +66,97 @@ def make_tiny_model() -> Callable:
         return model
 
     return make
+
+
+# ---------------------------------------------------------------------------------------------------- commands
+
+
+class Finished(typing.NamedTuple):
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture(scope="session")
+def run_command() -> Callable[..., Finished]:
+    """Runs a console script inside this process, which has TensorFlow already: ("train", "--config=…", …)."""
+    return _run_command
+
+
+def _run_command(name: str, *arguments: str) -> Finished:
+    from absl import flags
+
+    from gansynth_tf.cli import entry
+
+    shared = set(flags.FLAGS)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    argv, sys.argv = sys.argv, [f"gansynth_{name}", *arguments]
+    out, err, code = io.StringIO(), io.StringIO(), None
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            importlib.import_module(f"gansynth_tf.cli.{name}").console_entry_point()
+    except SystemExit as end:
+        code = end.code or 0
+    finally:
+        sys.argv = argv
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        # Several commands have flags of one name: each is imported afresh and leaves none behind.
+        for flag in set(flags.FLAGS) - shared:
+            delattr(flags.FLAGS, flag)
+        for flag in flags.FLAGS.get_flags_for_module(entry):
+            flag.unparse()
+        flags.FLAGS.unparse_flags()
+        sys.modules.pop(f"gansynth_tf.cli.{name}", None)
+    assert isinstance(code, int), f"gansynth_{name} did not end its process"
+    return Finished(code, out.getvalue(), err.getvalue())
+
+
+# Two resolutions, so three stages: stable, fading, stable.
+_TINY = {
+    "soundfont_programs": [11, 24], "soundfont_velocities": [100], "min_pitch": 60, "max_pitch": 62,
+    "audio_length": 4000, "sample_rate": 16000, "data_type": "mel", "mel_downscale": 16, "start_height": 8,
+    "start_width": 16, "num_resolutions": 2, "latent_vector_size": 5, "fmap_base": 8, "fmap_max": 8, "fmap_min": 3,
+    "batch_size_schedule": [4, 3], "stable_stage_num_images": 24, "transition_stage_num_images": 24,
+    "total_num_images": 75, "save_summaries_num_images": 40, "fake_batch_size": 6, "steps_per_call": 3,
+    "checkpoint_seconds": 1000.0,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def tiny_notes(run_command, tmp_path_factory) -> pathlib.Path:
+    """A few notes of a quarter of a second at three pitches, from the default SoundFont: a folder of records."""
+    folder = tmp_path_factory.mktemp("tiny") / "data"
+    finished = run_command("prepare", f"--hparams={json.dumps(_TINY)}", f"--output_dir={folder}")
+    assert finished.code == 0, finished.err
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_hparams(tiny_notes) -> Callable[..., str]:
+    """Makes the --hparams flag of a small progressive run in a folder, on shared notes; other settings override."""
+
+    def make(run: pathlib.Path | str, **others) -> str:
+        return "--hparams=" + json.dumps(_TINY | {"records_dir": str(tiny_notes), "train_root_dir": str(run)} | others)
+
+    return make
+
+
+class TinyRun(typing.NamedTuple):
+    """A finished run: its folder, the flag that made it, what the command wrote."""
+
+    folder: pathlib.Path
+    hparams: str
+    finished: Finished
+
+
+@pytest.fixture(scope="session")
+def tiny_run(run_command, tiny_hparams, tmp_path_factory) -> TinyRun:
+    """A small trained run; tests read it, and copy the folder where they must change it."""
+    folder = tmp_path_factory.mktemp("tiny") / "run"
+    flag = tiny_hparams(folder)
+    finished = run_command("train", flag)
+    assert finished.code == 0, finished.err
+    return TinyRun(folder, flag, finished)

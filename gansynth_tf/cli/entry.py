@@ -61,7 +61,7 @@ def load_tensorflow() -> None:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
-    logging.set_verbosity(logging.WARNING)  # Saving a checkpoint is no news.
+    logging.set_verbosity(logging.ERROR)  # That a checkpoint is saved, or a stage's graph made, is no news.
 
 
 def _parse_flags(argv: list[str]) -> None:

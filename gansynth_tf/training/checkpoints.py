@@ -119,4 +119,4 @@ class TrainingState:
 
     def save(self) -> str:
         """Writes a checkpoint named by the examples seen; it counts only once it is complete."""
-        return self._manager.save(checkpoint_number=int(self.examples_seen))
+        return self._manager.save(checkpoint_number=int(self.examples_seen.numpy()))

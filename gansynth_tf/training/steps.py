@@ -85,10 +85,9 @@ class Updates:
         With beta1 = 0 and beta2 = 0.99 a stale step count makes a fresh block's first step ten times the learning rate.
         """
         for optimizer in (self.generator_optimizer, self.discriminator_optimizer):
-            rate = float(optimizer.learning_rate)
             for variable in optimizer.variables:
-                variable.assign(tf.zeros(variable.shape, variable.dtype))
-            optimizer.learning_rate = rate
+                if variable is not optimizer.learning_rate:
+                    variable.assign(tf.zeros(variable.shape, variable.dtype))
 
     def make_function(self, stage: int) -> Callable[..., Metrics]:
         """The graph of several updates in one stage.
@@ -100,8 +99,13 @@ class Updates:
             A function of (iterator, num_steps int32, examples int64, fade float32, fade_step float32): the data, how
             many updates, the count of examples before the first, the fade then, and the fade's growth by one update.
             It returns the mean of every metric over the updates.
+
+        Raises:
+            ValueError: When the replicas cannot share the stage's batch evenly.
         """
-        batch_size = self.schedule.batch_size(stage)
+        batch_size, replicas = self.schedule.batch_size(stage), self.strategy.num_replicas_in_sync
+        if batch_size % replicas:
+            raise ValueError(f"Batch sizes must be a multiple of the {replicas} replicas. Received: {batch_size}")
         # AutoGraph is for the loop below only: what runs inside it holds no Python control flow over tensors.
         update = tf.autograph.experimental.do_not_convert(self._replica_update)
 
