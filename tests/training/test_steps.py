@@ -1,0 +1,408 @@
+"""Updates: who moves and how far, in one call or several, on one device or two."""
+
+import contextlib
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from gansynth_tf.representations import Waveform
+from gansynth_tf.schedules import ResolutionSchedule, StageSchedule
+from gansynth_tf.training.steps import METRICS, LossWeights, Updates
+
+# Batches of 6 for blocks 1 and 2, of 4 for block 3.
+SCHEDULE = StageSchedule(
+    num_resolutions=3, stable_examples=24, transition_examples=24, total_examples=1000, batch_sizes=(6, 4)
+)
+RATE = 0.01
+
+
+def make_dataset(batch_size: int, samples: int = 80, loudness: float = 0.5) -> tf.data.Dataset:
+    """An endless stream of noise at three pitches, the same every time."""
+    audio = loudness * np.random.default_rng(1).normal(size=(61, samples)).astype(np.float32)
+    notes = {"audio": audio, "label": np.arange(61, dtype=np.int32) % 3}
+    return tf.data.Dataset.from_tensor_slices(notes).repeat().batch(batch_size, drop_remainder=True)
+
+
+class Training:
+    """A tiny model with everything that updates it."""
+
+    def __init__(self, make_model, strategy=None, optimizer=keras.optimizers.Adam, schedule=SCHEDULE, **settings):
+        strategy = strategy or tf.distribute.OneDeviceStrategy("CPU:0")
+        weights = settings.pop("weights", LossWeights())
+        with strategy.scope():
+            self.model = make_model(**settings.pop("model", {}))
+            optimizers = []
+            for network in (self.model.generator, self.model.discriminator):
+                settings_of_adam = {"beta_1": 0.0, "beta_2": 0.99} if optimizer is keras.optimizers.Adam else {}
+                optimizers.append(optimizer(RATE, **settings_of_adam))
+                optimizers[-1].build(network.trainable_variables)
+        self.updates = Updates(self.model, *optimizers, strategy, schedule, weights, **settings)
+        self.functions = {}
+
+    def run(self, stage: int, num_steps: int = 1, first_step: int = 0, fade=0.0, fade_step=0.0, **data) -> dict:
+        """Some updates in one call; the metrics."""
+        batch_size = self.updates.schedule.batch_size(stage)
+        if stage not in self.functions:
+            self.functions[stage] = self.updates.make_function(stage)
+        dataset = make_dataset(batch_size, self.model.audio_length, **data).skip(first_step)
+        result = self.functions[stage](
+            iter(self.updates.strategy.experimental_distribute_dataset(dataset)),
+            tf.constant(num_steps),
+            tf.constant(first_step * batch_size, tf.int64),
+            tf.constant(fade + first_step * fade_step, tf.float32),
+            tf.constant(fade_step, tf.float32),
+        )
+        return {name: float(value) for name, value in result.items()}
+
+    def weights(self) -> dict[str, np.ndarray]:
+        """Copies of all weights, by network and path."""
+        networks = ("generator", "smoothed_generator", "discriminator", "normalizer")
+        return {f"{n} {i}": w for n in networks for i, w in enumerate(getattr(self.model, n).get_weights())}
+
+    def active(self, stage: int) -> set[str]:
+        """Names, as in `weights`, of what may move in a stage."""
+        blocks, fading = SCHEDULE.num_blocks(stage), SCHEDULE.is_transition(stage)
+        names = set()
+        for name in ("generator", "smoothed_generator", "discriminator"):
+            network = getattr(self.model, name)
+            active = {id(v) for v in network.active_variables(blocks, fading)}
+            names |= {f"{name} {i}" for i, v in enumerate(network.weights) if id(v) in active}
+        return names
+
+
+@pytest.fixture
+def make(make_tiny_model):
+    def make(**settings) -> Training:
+        return Training(make_tiny_model, **settings)
+
+    return make
+
+
+@contextlib.contextmanager
+def eagerly():
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(False)
+
+
+def assert_same_weights(a: Training, b: Training, **tolerance):
+    ours, theirs = a.weights(), b.weights()
+    for name in ours:
+        np.testing.assert_allclose(ours[name], theirs[name], err_msg=name, **tolerance)
+
+
+# ---------------------------------------------------------------------------------------------------- one update
+
+
+@pytest.mark.parametrize("stage", range(5))
+def test_one_update_moves_exactly_the_active_variables(make, stage):
+    training = make()
+    before = training.weights()
+    with eagerly():
+        metrics = training.run(stage, fade=0.4)
+    after = training.weights()
+    moved = {name for name in before if not np.array_equal(before[name], after[name])}
+    assert moved == training.active(stage)
+    assert set(metrics) == set(METRICS) and np.isfinite(list(metrics.values())).all()
+    assert int(training.updates.generator_optimizer.iterations) == 1
+    assert int(training.updates.discriminator_optimizer.iterations) == 1
+
+
+def test_losses_are_the_weighted_sum_of_their_terms(make):
+    weights = LossWeights(gradient_penalty=7.0, score_drift=0.0, generator_pitch=3.0, discriminator_pitch=2.0)
+    with eagerly():
+        metrics = make(weights=weights).run(1, fade=0.3)
+    np.testing.assert_allclose(metrics["critic_distance"], metrics["real_score"] - metrics["fake_score"], rtol=1e-5)
+    expected = -metrics["critic_distance"] + 7.0 * metrics["gradient_penalty"] + 2.0 * metrics["real_pitch_loss"]
+    np.testing.assert_allclose(metrics["discriminator_loss"], expected, rtol=1e-5)
+    # Drift adds the mean squared real score; the rest stays.
+    with_drift = LossWeights(gradient_penalty=7.0, score_drift=100.0, generator_pitch=3.0, discriminator_pitch=2.0)
+    with eagerly():
+        drifting = make(weights=with_drift).run(1, fade=0.3)
+    assert drifting["discriminator_loss"] > metrics["discriminator_loss"] + 99.0 * metrics["real_score"] ** 2
+    for name in set(METRICS) - {"discriminator_loss"}:
+        assert drifting[name] == metrics[name]
+
+
+def test_updates_go_downhill(make):
+    """Plain gradient steps, each against what its own network minimises, on the batch that they were made of."""
+    training = make(optimizer=keras.optimizers.SGD, weights=LossWeights(gradient_penalty=0.0))
+    for optimizer in (training.updates.generator_optimizer, training.updates.discriminator_optimizer):
+        optimizer.learning_rate = 0.0
+    with eagerly():
+        start = training.run(4)
+        training.updates.generator_optimizer.learning_rate = 1e-3
+        training.run(4)
+        training.updates.generator_optimizer.learning_rate = 0.0
+        assert training.run(4)["generator_loss"] < start["generator_loss"]
+        start = training.run(4)
+        training.updates.discriminator_optimizer.learning_rate = 1e-3
+        training.run(4)
+        training.updates.discriminator_optimizer.learning_rate = 0.0
+        assert training.run(4)["discriminator_loss"] < start["discriminator_loss"]
+
+
+def test_smoothed_generator_moves_by_a_share_of_the_way(make):
+    training = make(ema_decay=0.75)
+    smoothed = training.model.smoothed_generator
+    smoothed.set_weights([w + 1.0 for w in smoothed.get_weights()])
+    before = training.weights()
+    with eagerly():
+        training.run(2)
+    after, active = training.weights(), training.active(2)
+    for name in [name for name in before if name.startswith("smoothed")]:
+        target = after[name.removeprefix("smoothed_")]
+        expected = before[name] + 0.25 * (target - before[name]) if name in active else before[name]
+        np.testing.assert_allclose(after[name], expected, atol=1e-6)
+
+
+def test_two_updates_smooth_twice(make):
+    training = make(ema_decay=0.9, optimizer=keras.optimizers.SGD)
+    for optimizer in (training.updates.generator_optimizer, training.updates.discriminator_optimizer):
+        optimizer.learning_rate = 0.0
+    smoothed = training.model.smoothed_generator
+    smoothed.set_weights([w + 2.0 for w in smoothed.get_weights()])
+    with eagerly():
+        training.run(4, num_steps=3)
+    active = {f"smoothed_{name}" for name in training.active(4) if name.startswith("generator")}
+    after = training.weights()
+    for name in active:  # 2 * 0.9**3.
+        np.testing.assert_allclose(after[name] - after[name.removeprefix("smoothed_")], 1.458, atol=1e-5)
+
+
+# ---------------------------------------------------------------------------------------------------- optimizers
+
+
+def test_reset_forgets_all_but_the_learning_rate(make):
+    training = make()
+    optimizers = training.updates.generator_optimizer, training.updates.discriminator_optimizer
+    with eagerly():
+        training.run(0, num_steps=3)
+    for optimizer, rate in zip(optimizers, (0.02, 0.03), strict=True):
+        optimizer.learning_rate = rate
+        assert int(optimizer.iterations) == 3
+        assert any(np.any(v.numpy()) for v in optimizer.variables[2:])
+    weights = training.weights()
+    training.updates.reset_optimizers()
+    for optimizer, rate in zip(optimizers, (0.02, 0.03), strict=True):
+        assert int(optimizer.iterations) == 0
+        np.testing.assert_allclose(float(optimizer.learning_rate), rate, rtol=1e-6)
+        others = [v for v in optimizer.variables if v is not optimizer._learning_rate]
+        assert not any(np.any(v.numpy()) for v in others)
+    for name, value in training.weights().items():
+        np.testing.assert_array_equal(value, weights[name])
+
+
+def test_first_step_after_a_reset_is_the_learning_rate(make):
+    training = make()
+
+    def step_sizes(stage):
+        """Of the generator's kernels that are new in the stage."""
+        before = training.weights()
+        training.run(stage, fade=0.5)
+        after = training.weights()
+        new = [name for name in training.active(stage) - training.active(0) if name.startswith("generator")]
+        return np.concatenate([np.abs(after[name] - before[name]).ravel() for name in new])
+
+    with eagerly():
+        training.run(0, num_steps=2)
+        for optimizer in (training.updates.generator_optimizer, training.updates.discriminator_optimizer):
+            optimizer.iterations.assign(10**6)
+        # Without a reset: 1 / sqrt(1 - 0.99) times the rate.
+        np.testing.assert_allclose(np.median(step_sizes(1)), 10 * RATE, rtol=0.01)
+        training.updates.reset_optimizers()
+        np.testing.assert_allclose(np.median(step_sizes(3)), RATE, rtol=0.01)
+        assert step_sizes(3).max() < 10 * RATE
+
+
+# ---------------------------------------------------------------------------------------------------- gradient penalty
+
+
+def test_penalty_interval_doubles_what_it_does_not_skip(make):
+    every = make(optimizer=keras.optimizers.SGD)
+    second = make(optimizer=keras.optimizers.SGD, weights=LossWeights(gradient_penalty_interval=2))
+    with eagerly():
+        always, taken = every.run(1, fade=0.5), second.run(1, fade=0.5)
+        np.testing.assert_allclose(taken["gradient_penalty"], 2.0 * always["gradient_penalty"], rtol=1e-5)
+        np.testing.assert_allclose(taken["gradient_norm"], 2.0 * always["gradient_norm"], rtol=1e-5)
+        more = 10.0 * always["gradient_penalty"]
+        np.testing.assert_allclose(taken["discriminator_loss"], always["discriminator_loss"] + more, rtol=1e-5)
+        skipped = second.run(1, first_step=1, fade=0.5)
+        assert skipped["gradient_penalty"] == skipped["gradient_norm"] == 0.0
+        assert second.run(1, first_step=2, fade=0.5)["gradient_norm"] > 0.0
+
+
+def test_penalty_does_not_depend_on_the_stage_it_is_seen_from(make):
+    """A specgram of equal boxes has the same gradient norm, however it is held."""
+    training = make()
+    coarse = np.random.default_rng(0).normal(size=(5, 2, 4, 2)).astype(np.float32)
+    fine = np.repeat(np.repeat(coarse, 2, axis=1), 2, axis=2)
+    _, gradients = training.model.score_gradients(tf.constant(coarse), 1, None)
+    # At fade 0 the second block only downscales.
+    _, faded = training.model.score_gradients(tf.constant(fine), 2, tf.constant(0.0))
+    norms = [np.sqrt(np.sum(np.square(g), axis=(1, 2, 3))) for g in (gradients, faded)]
+    np.testing.assert_allclose(norms[0], norms[1], rtol=1e-4)
+
+
+# ---------------------------------------------------------------------------------------------------- several updates
+
+
+@pytest.mark.slow
+def test_several_updates_in_one_graph_equal_separate_eager_ones(make):
+    weights = LossWeights(gradient_penalty_interval=3)
+    together, apart = (make(optimizer=keras.optimizers.SGD, weights=weights) for _ in range(2))
+    mean = together.run(1, num_steps=4, fade=0.1, fade_step=0.2)
+    with eagerly():
+        single = [apart.run(1, first_step=step, fade=0.1, fade_step=0.2) for step in range(4)]
+    assert_same_weights(together, apart, atol=1e-5)
+    for name in METRICS:
+        np.testing.assert_allclose(mean[name], np.mean([m[name] for m in single]), rtol=1e-3, atol=1e-5, err_msg=name)
+    assert [metrics["gradient_norm"] > 0.0 for metrics in single] == [True, False, False, True]
+    # The same graph, called again for two updates.
+    mean = together.run(1, num_steps=2, first_step=4, fade=0.1, fade_step=0.2)
+    with eagerly():
+        for step in (4, 5):
+            apart.run(1, first_step=step, fade=0.1, fade_step=0.2)
+    assert_same_weights(together, apart, atol=1e-5)
+
+
+def test_fade_never_passes_one(make):
+    training, held = (make(optimizer=keras.optimizers.SGD) for _ in range(2))
+    with eagerly():
+        training.run(1, fade=0.9, fade_step=0.5, num_steps=2)
+        held.run(1, fade=0.9)
+        held.run(1, first_step=1, fade=1.0)
+    assert_same_weights(training, held, atol=1e-6)
+
+
+# ---------------------------------------------------------------------------------------------------- what is drawn
+
+
+def test_fakes_are_a_function_of_seed_and_count(make):
+    def drawn(seed, first_step):
+        training = make(seed=seed, optimizer=keras.optimizers.SGD)
+        with eagerly():
+            metrics = training.run(0, first_step=first_step)
+        return metrics["fake_pitch_loss"], metrics["fake_score"]
+
+    first = drawn(1, 0)
+    assert drawn(1, 0) == first
+    for other in (drawn(1, 1), drawn(2, 0)):
+        assert other[0] != first[0] and other[1] != first[1]
+
+
+def test_pitches_are_drawn_as_often_as_the_data_has_them(make):
+    schedule = StageSchedule(3, 24, 24, 1000, (4000,))
+    updates = make(schedule=schedule).updates
+    _, labels = updates._draw_fakes(0, 1, None, tf.constant([3, 4]))
+    shares = np.bincount(labels, minlength=3) / 4000
+    # 2, 1 and 5 of 8 notes; four standard deviations are 0.03.
+    np.testing.assert_allclose(shares, [0.25, 0.125, 0.625], atol=0.03)
+
+
+# ---------------------------------------------------------------------------------------------------- consistency loss
+
+
+def test_consistency_counts_in_the_last_stage_only(make):
+    training = make(weights=LossWeights(consistency=50.0), optimizer=keras.optimizers.SGD)
+    plain = make(optimizer=keras.optimizers.SGD)
+    with eagerly():
+        assert training.run(3, fade=0.5)["consistency_loss"] == plain.run(3, fade=0.5)["consistency_loss"] == 0.0
+        training, plain = make(weights=LossWeights(consistency=50.0)), make()
+        metrics, without = training.run(4), plain.run(4)
+    assert metrics["consistency_loss"] > 0.0 and without["consistency_loss"] == 0.0
+    expected = without["generator_loss"] + 50.0 * metrics["consistency_loss"]
+    np.testing.assert_allclose(metrics["generator_loss"], expected, rtol=1e-5)
+
+
+def test_waves_have_no_consistency_loss(make):
+    model = {"representation": Waveform(None, 30, 2000), "resolutions": ResolutionSchedule((8, 1), 3, "H")}
+    training = make(weights=LossWeights(consistency=50.0), model=model)
+    with eagerly():
+        metrics = training.run(4)
+    assert metrics["consistency_loss"] == 0.0 and np.isfinite(list(metrics.values())).all()
+
+
+# ---------------------------------------------------------------------------------------------------- delicate data
+
+
+@pytest.mark.parametrize("loudness", [0.0, 1e-12])
+def test_losses_are_finite_at_silence(make, loudness):
+    training = make(weights=LossWeights(consistency=1.0))
+    with eagerly():
+        for stage in (0, 4):
+            metrics = training.run(stage, num_steps=1 + stage // 4, loudness=loudness)
+            assert np.isfinite(list(metrics.values())).all(), metrics
+    assert all(np.isfinite(value).all() for value in training.weights().values())
+
+
+# ---------------------------------------------------------------------------------------------------- two replicas
+
+
+@pytest.fixture(scope="module")
+def mirrored():
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+
+def test_two_replicas_draw_the_batch_of_one(make, mirrored):
+    one, two = make(), make(strategy=mirrored)
+    seed = tf.constant([5, 6])
+    for stage, fade in ((1, tf.constant(0.3)), (4, None)):
+        blocks = SCHEDULE.num_blocks(stage)
+        fakes, labels = one.updates._draw_fakes(stage, blocks, fade, seed)
+        halves = mirrored.run(two.updates._draw_fakes, args=(stage, blocks, fade, seed))
+        gathered = [tf.concat(mirrored.experimental_local_results(part), axis=0) for part in halves]
+        assert len(mirrored.experimental_local_results(halves[0])) == 2
+        np.testing.assert_allclose(gathered[0], fakes, atol=1e-5)
+        np.testing.assert_array_equal(gathered[1], labels)
+
+
+def assert_replicas_alike(training: Training, strategy: tf.distribute.Strategy):
+    for network in (training.model.generator, training.model.smoothed_generator, training.model.discriminator):
+        for variable in network.weights:
+            copies = strategy.experimental_local_results(variable.value)
+            assert len(copies) == 2
+            np.testing.assert_array_equal(copies[0], copies[1])
+
+
+@pytest.mark.slow
+def test_two_replicas_train_as_one(make, mirrored):
+    """Alike but for the batch deviation, which each replica takes of its own share."""
+    one, two = (make(strategy=strategy, optimizer=keras.optimizers.SGD) for strategy in (None, mirrored))
+    for training in (one, two):
+        kernel = training.model.discriminator.blocks[0].first.kernel
+        values = kernel.numpy()
+        values[:, :, -1] = 0.0  # The critic starts blind to the deviation.
+        kernel.assign(values)
+        index = [v is kernel for v in training.model.discriminator.weights].index(True)
+    assert_same_weights(one, two)
+    theirs = two.run(1, fade=0.5)
+    with eagerly():
+        ours = one.run(1, fade=0.5)
+    for name in METRICS:
+        np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-4, atol=1e-5, err_msg=name)
+    expected, actual = one.weights(), two.weights()
+    for name in expected:
+        seen = np.s_[:, :, :-1] if name == f"discriminator {index}" else ...
+        np.testing.assert_allclose(actual[name][seen], expected[name][seen], atol=1e-5, err_msg=name)
+    metrics = two.run(1, num_steps=3, first_step=1, fade=0.5, fade_step=0.1)
+    assert np.isfinite(list(metrics.values())).all()
+    assert_replicas_alike(two, mirrored)
+
+
+def test_reset_reaches_all_replicas(make, mirrored):
+    training = make(strategy=mirrored)
+    for optimizer in (training.updates.generator_optimizer, training.updates.discriminator_optimizer):
+        for variable in optimizer.variables:
+            variable.assign(tf.fill(variable.shape, tf.cast(3, variable.dtype)))
+        optimizer.learning_rate = 0.02
+    training.updates.reset_optimizers()
+    for optimizer in (training.updates.generator_optimizer, training.updates.discriminator_optimizer):
+        for variable in optimizer.variables:
+            expected = np.float32(0.02) if variable is optimizer._learning_rate else 0
+            for copy in mirrored.experimental_local_results(variable.value):
+                np.testing.assert_array_equal(copy, np.full(variable.shape, expected))
