@@ -1,11 +1,14 @@
 """Audio files and sample arrays: load, save, resample, crop or pad; all mono, float32, [samples]."""
 
+import io
 import os
 import pathlib
 
 import numpy as np
 
 from gansynth_tf import files
+
+_LONGEST_HEADER = 80  # Bytes of a mono WAV file before its samples.
 
 
 def load_audio(path: str | os.PathLike, sample_rate: int) -> np.ndarray:
@@ -57,8 +60,16 @@ def save_wav(path: str | os.PathLike, wave: np.ndarray, sample_rate: int, subtyp
         raise ValueError(f"Expected a wave of shape [samples]. Received shape: {wave.shape}; save one note at a time.")
     if not np.all(np.isfinite(wave)):
         raise ValueError(f"Expected finite samples for {path}. Received NaN or infinity; check what made the wave.")
+    # Into memory first: libsndfile stamps the time into its PEAK chunk, but the same sound shall be the same bytes; and
+    # a full disk is an OSError only where Python writes.
+    buffer = io.BytesIO()
+    soundfile.write(buffer, wave, sample_rate, subtype=subtype, format="WAV")
+    content = bytearray(buffer.getvalue())
+    peak = content.find(b"PEAK", 0, _LONGEST_HEADER)
+    if peak >= 0:
+        content[peak + 12 : peak + 16] = bytes(4)
     with files.replacing(path) as beside:
-        soundfile.write(beside, wave, sample_rate, subtype=subtype, format="WAV")
+        beside.write_bytes(content)
 
 
 def resample(wave: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:

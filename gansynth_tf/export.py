@@ -125,7 +125,7 @@ class ExportedGANSynth:
         try:
             description = json.loads((pathlib.Path(directory) / DESCRIPTION_FILE).read_text())
             self._loaded = tf.saved_model.load(str(directory))  # Kept: its variables live as long as it does.
-        except (OSError, ValueError, tf.errors.OpError) as error:
+        except (OSError, ValueError, IndexError, tf.errors.OpError) as error:  # IndexError: a file that ends too early.
             reason = str(error).splitlines()[0]
             raise ValueError(f"The exported model {directory} is damaged: {reason}. Export it again.") from error
         self.pitch_classes = PitchClasses(tuple(description["pitches"]), tuple(description["pitch_counts"]))

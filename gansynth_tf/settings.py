@@ -77,7 +77,11 @@ def read_experiment(path: pathlib.Path) -> HParams:
     Raises:
         ValueError: When it holds none, or one of another kind.
     """
-    return HParams().override(read_json(path))
+    values = read_json(path)
+    try:
+        return HParams().override(values)
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged: {error}") from None
 
 
 def read_json(path: pathlib.Path) -> dict:

@@ -88,3 +88,13 @@ def test_errors_name_the_file(tmp_path):
         audio.load_audio(tmp_path / "empty.wav", 16000)
     with pytest.raises(ValueError, match="positive sample rates"):
         audio.resample(np.zeros(4), 0, 16000)
+
+
+@pytest.mark.parametrize("subtype", ["FLOAT", "PCM_16"])
+def test_the_same_sound_is_the_same_bytes_at_any_time(subtype, tmp_path):
+    audio.save_wav(tmp_path / "note.wav", np.linspace(-1, 1, 50), 16000, subtype)
+    content = (tmp_path / "note.wav").read_bytes()
+    place = content.find(b"PEAK")
+    # A PEAK chunk is its name, size, version, and the time of writing.
+    assert place < 0 or content[place + 12 : place + 16] == bytes(4)
+    assert (place < 0) == (subtype == "PCM_16")
