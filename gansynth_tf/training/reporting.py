@@ -91,7 +91,7 @@ class Reporter:
             try:
                 if json.loads(line)["examples"] <= examples:
                     kept.append(line + "\n")
-            except (json.JSONDecodeError, KeyError):
+            except (json.JSONDecodeError, KeyError, TypeError):
                 continue  # A line cut short by a kill.
         with files.replacing(self.path) as beside:
             beside.write_text("".join(kept))
