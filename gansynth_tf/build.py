@@ -24,7 +24,7 @@ if typing.TYPE_CHECKING:
     from gansynth_tf.model import GANSynth
     from gansynth_tf.normalizers import SpecgramNormalizer
     from gansynth_tf.training.checkpoints import TrainingState
-    from gansynth_tf.training.loop import TrainingLoop
+    from gansynth_tf.training.loop import Pace, TrainingLoop
     from gansynth_tf.training.steps import Updates
 
 # ---------------------------------------------------------------------------------------------------- schedule
@@ -261,26 +261,31 @@ def make_training(
     files.write_json(run / checkpoints.EXPERIMENT_FILE, hparams.to_dict())
     files.write_json(run / checkpoints.PITCHES_FILE, pitch_classes.to_json())
     reporter = reporting.Reporter(run, checkpoints.METRICS_FILE)
+    examples = int(state.examples_seen.numpy())
+    reporter.resume(examples if restored else -1)
     if restored:
-        examples = int(state.examples_seen.numpy())
-        reporter.resume(examples)
         reporter.say(f"Going on in {run} from {examples} examples.")
     else:
-        reporter.resume(-1)
         fit_normalizer(hparams, updates.model, make_dataset(hparams.batch_size_schedule[-1], 0))
         reporter.say(f"Starting in {run}.")
-    pace = loop.Pace(
+
+    def snapshot(examples: int, seconds: float) -> None:
+        on_snapshot(updates.model, examples, seconds)
+
+    pace = _make_pace(hparams)
+    return loop.TrainingLoop(updates, state, stages, reporter, make_dataset, pace, snapshot, stop_requested)
+
+
+def _make_pace(hparams: HParams) -> Pace:
+    from gansynth_tf.training import loop
+
+    return loop.Pace(
         hparams.steps_per_call,
         hparams.save_summaries_num_images,
         hparams.checkpoint_seconds,
         hparams.train_time_limit,
         hparams.train_time_stage_multiplier,
     )
-
-    def snapshot(examples: int, seconds: float) -> None:
-        on_snapshot(updates.model, examples, seconds)
-
-    return loop.TrainingLoop(updates, state, stages, reporter, make_dataset, pace, snapshot, stop_requested)
 
 
 def _check_batch_sizes(hparams: HParams, num_replicas: int) -> None:

@@ -184,20 +184,10 @@ class Updates:
             fake_scores, _ = self.model.judge(fakes, num_blocks, fade)
             pitch = losses.pitch_loss(pitch_logits, labels)
 
-            def penalty():
-                between = layers.blend(reals, fakes, mixing[:, None, None, None])
-                _, gradients = self.model.score_gradients(between, num_blocks, fade)
-                norms = losses.gradient_norms(gradients)
-                return tf.stack(
-                    [losses.gradient_penalty(norms, weights.gradient_penalty_target), tf.reduce_mean(norms)]
-                )
-
-            # Skipped updates are made up for by the interval, in the loss and in the reported means.
-            taken = penalty() if penalise is True else tf.cond(penalise, penalty, lambda: tf.zeros([2]))
-            taken *= float(weights.gradient_penalty_interval)
+            penalty, norm = self._gradient_penalty(num_blocks, fade, reals, fakes, mixing, penalise)
             total = (
                 losses.critic_loss(real_scores, fake_scores)
-                + weights.gradient_penalty * taken[0]
+                + weights.gradient_penalty * penalty
                 + weights.score_drift * losses.score_drift(real_scores)
                 + weights.discriminator_pitch * pitch
             )
@@ -206,11 +196,34 @@ class Updates:
         means = {"real_score": tf.reduce_mean(real_scores), "fake_score": tf.reduce_mean(fake_scores)}
         distance = means["real_score"] - means["fake_score"]
         return means | {
-            "critic_distance": distance, "gradient_penalty": taken[0], "gradient_norm": taken[1],
+            "critic_distance": distance, "gradient_penalty": penalty, "gradient_norm": norm,
             "real_pitch_loss": pitch, "discriminator_loss": total,
         }  # fmt: skip
 
     # ------------------------------------------------------------------------------------------ parts
+
+    def _gradient_penalty(
+        self,
+        num_blocks: int,
+        fade: tf.Tensor | None,
+        reals: tf.Tensor,
+        fakes: tf.Tensor,
+        mixing: tf.Tensor,
+        penalise: tf.Tensor | bool,
+    ) -> list[tf.Tensor]:
+        """The penalty and the mean gradient norm between reals and fakes."""
+
+        def penalty():
+            between = layers.blend(reals, fakes, mixing[:, None, None, None])
+            _, gradients = self.model.score_gradients(between, num_blocks, fade)
+            norms = losses.gradient_norms(gradients)
+            return tf.stack(
+                [losses.gradient_penalty(norms, self.weights.gradient_penalty_target), tf.reduce_mean(norms)]
+            )
+
+        # Skipped updates are made up for by the interval, in the loss and in the reported means.
+        taken = penalty() if penalise is True else tf.cond(penalise, penalty, lambda: tf.zeros([2]))
+        return tf.unstack(taken * float(self.weights.gradient_penalty_interval))
 
     def _active(self, network: Generator | Discriminator, stage: int) -> list[keras.Variable]:
         return network.active_variables(self.schedule.num_blocks(stage), self.schedule.is_transition(stage))
