@@ -1,0 +1,84 @@
+"""bin/quickstart: its steps, in order, from the settings of its preset."""
+
+import os
+import pathlib
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+from gansynth_tf.cli import entry
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+STEPS = ["prepare", "train", "generate", "plot", "export", "evaluate"]
+
+
+def printed_commands(out: str) -> list[list[str]]:
+    return [shlex.split(line.removeprefix("$ ")) for line in out.splitlines() if line.startswith("$ ")]
+
+
+def test_dry_run_prints_commands_that_parse(run_command, tmp_path):
+    hparams = f'--hparams={{"train_root_dir": "{tmp_path / "my runs"}"}}'
+    finished = run_command("quickstart", "--dry_run", hparams)
+    assert finished.code == 0 and finished.err == "" and not list(tmp_path.iterdir())
+    commands = printed_commands(finished.out)
+    assert [command[0] for command in commands] == [f"gansynth_{step}" for step in STEPS]
+    assert commands[1] == ["gansynth_train", "--config=quickstart", hparams]
+    assert commands[2][1] == f"--ckpt_dir={tmp_path / 'my runs'}"
+    for name, *arguments in commands:
+        assert run_command(name.removeprefix("gansynth_"), *arguments, "--help").code == 0
+
+
+def test_a_wrong_setting_stops_it_before_the_first_step(run_command):
+    finished = run_command("quickstart", '--hparams={"fmap_maximum": 8}')
+    assert finished.code == 2 and finished.out == "" and "Did you mean 'fmap_max'?" in finished.err
+
+
+def test_a_step_that_fails_ends_it(run_command, monkeypatch, tmp_path):
+    called = []
+
+    def call(command):
+        called.append(command[2])
+        return 3 if command[2].endswith("train") else 0
+
+    monkeypatch.setattr(subprocess, "call", call)
+    finished = run_command("quickstart", f'--hparams={{"train_root_dir": "{tmp_path}"}}')
+    assert finished.code == 3 and called == ["gansynth_tf.cli.prepare", "gansynth_tf.cli.train"]
+    assert "goes on from it when run again" in finished.err
+
+
+def test_all_steps_end_with_times_and_places(run_command, monkeypatch, tmp_path):
+    monkeypatch.setattr(subprocess, "call", lambda command: 0)
+    finished = run_command("quickstart", f'--hparams={{"train_root_dir": "{tmp_path}"}}')
+    assert finished.code == 0 and "Times: rendering" in finished.out and "Peak memory" in finished.out
+    for folder in ("generated", "plots", "samples", "export"):
+        assert str(tmp_path / folder) in finished.out
+
+
+def test_the_script_runs_from_any_folder_and_passes_its_arguments_on(tmp_path):
+    stamp = "cd $0 && echo $(cksum <setup.py | cut -d' ' -f1)-$(pwd | cksum | cut -d' ' -f1)"
+    name = subprocess.check_output(["bash", "-c", stamp, ROOT], text=True).strip()
+    if not (pathlib.Path(sys.prefix) / f".gansynth_tf-{name}").exists():
+        pytest.skip("the script would install packages: run bin/quickstart or bin/test once")
+    hparams = f'--hparams={{"train_root_dir": "{tmp_path / "my runs"}"}}'
+    environment = os.environ | {"VIRTUAL_ENV": sys.prefix, "PATH": f"{sys.prefix}/bin:{os.environ['PATH']}"}
+    script = [ROOT / "bin" / "quickstart", "--dry_run", hparams]
+    finished = subprocess.run(script, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert finished.returncode == 0 and finished.stderr == ""
+    assert printed_commands(finished.stdout)[0] == ["gansynth_prepare", "--config=quickstart", hparams]
+
+
+def test_a_second_ctrl_c_ends_a_command_at_once(run_command, monkeypatch):
+    def interrupt(command):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess, "call", interrupt)
+    finished = run_command("quickstart")
+    assert finished.code == 130 and finished.err == "bin/quickstart: interrupted\n"
+    stop = entry.StopSignal.__new__(entry.StopSignal)
+    stop.received = False
+    stop._receive(2, None)
+    assert stop()
+    with pytest.raises(KeyboardInterrupt):
+        stop._receive(2, None)
