@@ -35,11 +35,16 @@ def make_schedules(hparams: HParams) -> tuple[ResolutionSchedule, StageSchedule]
     resolutions = ResolutionSchedule(
         (hparams.start_height, hparams.start_width), hparams.num_resolutions, hparams.scale_mode, hparams.scale_base
     )
+    total = hparams.total_num_images
+    if hparams.train_time_limit is not None:
+        # Given time, a run goes through every stage, however few examples it is told; so does Magenta's.
+        fades = hparams.num_resolutions - 1
+        total = max(total, (fades + 1) * hparams.stable_stage_num_images + fades * hparams.transition_stage_num_images)
     stages = StageSchedule(
         hparams.num_resolutions,
         hparams.stable_stage_num_images,
         hparams.transition_stage_num_images,
-        hparams.total_num_images,
+        total,
         hparams.batch_size_schedule,
         hparams.train_progressive,
     )
