@@ -123,8 +123,8 @@ def test_generated_specgrams_and_waves_are_magentas(restored):
     raw = model.fake_specgrams(z, labels, num_blocks, fade)
     raw = layers.upscale(raw, model.generator.resolutions.scale_to_final(num_blocks))
     assert_magentas(raw.numpy(), golden["specgrams_raw"], exact)
-    # This checkpoint is barely trained and its waves reach 37 times full scale, so they are compared at their own scale;
-    # most of the difference is Magenta's running sum of phases in float32, which is not used here.
+    # This checkpoint is barely trained and its waves reach 37 times full scale, so they are compared at their own
+    # scale; most of the difference is Magenta's running sum of phases in float32, which is not used here.
     waves = golden["waves_ema"][..., 0]
     peaks = np.max(np.abs(waves), axis=1, keepdims=True)
     np.testing.assert_allclose(model.generate(golden["z"], pitches) / peaks, waves / peaks, atol=5e-4)
@@ -135,8 +135,8 @@ def test_blended_reals_and_their_logits_are_magentas(restored, real_waves):
     reals = model.real_specgrams(real_waves, num_blocks, fade)
     points = np.prod(model.generator.resolutions.scale_to_final(num_blocks))
     sums = np.sum(reals.numpy(), axis=(1, 2), dtype=np.float64) * points
-    # The golden sums ran through 131,072 values in float32, where one unit in the last place of the sum is a hundredth of
-    # a value; the specgrams themselves are compared point by point in test_representations.py.
+    # The golden sums ran through 131,072 values in float32, where one unit in the last place of the sum is a hundredth
+    # of a value; the specgrams themselves are compared point by point in test_representations.py.
     np.testing.assert_allclose(sums[:, 0], golden["real_blend_sum"][:, 0], rtol=2e-3)
     np.testing.assert_allclose(sums[:, 1] / (128 * 1024), golden["real_blend_sum"][:, 1] / (128 * 1024), atol=1e-3)
     scores, pitch_logits = model.judge(reals, num_blocks, fade)

@@ -75,6 +75,17 @@ def test_rows_come_no_more_often_than_asked_and_at_the_end(tmp_path, clock):
     assert [row["examples"] for row in rows(tmp_path)] == [100, 500, 900, 1000]
 
 
+def test_flush_writes_what_is_in_no_row_yet(tmp_path, clock):
+    reporter = make_reporter(tmp_path)
+    reporter.flush()
+    for examples in (100, 200, 300):
+        reporter.add(progress(examples), METRICS | {"generator_loss": examples / 100}, 100, 1.0)
+    reporter.flush()
+    reporter.flush()
+    reporter.close()
+    assert [(row["examples"], row["generator_loss"]) for row in rows(tmp_path)] == [(100, 1.0), (300, 2.5)]
+
+
 def test_compiling_calls_do_not_count_in_the_rate(tmp_path, clock):
     reporter = make_reporter(tmp_path, every_seconds=100.0)
     reporter.add(progress(10), METRICS, 10, 2.0)
