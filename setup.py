@@ -3,10 +3,23 @@
 import pathlib
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
 
 HERE = pathlib.Path(__file__).parent
 
 COMMANDS = ("prepare", "train", "generate", "plot", "export", "evaluate")
+
+class BuildWithPresets(build_py):
+    """Puts the presets of `configs/` into the package, where an installed package looks for them."""
+
+    def run(self):
+        super().run()
+        if not self.editable_mode:  # A checkout finds them beside the package.
+            target = pathlib.Path(self.build_lib) / "gansynth_tf" / "configs"
+            self.mkpath(str(target))
+            for preset in sorted((HERE / "configs").glob("*.py")):
+                self.copy_file(str(preset), str(target / preset.name))
+
 
 setup(
     name="gansynth_tf",
@@ -16,8 +29,9 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.10",
-    packages=[*find_packages(include=["gansynth_tf", "gansynth_tf.*"]), "gansynth_tf.configs"],
-    package_dir={"gansynth_tf.configs": "configs"},
+    packages=find_packages(include=["gansynth_tf", "gansynth_tf.*"]),
+    package_dir={"": "."},
+    cmdclass={"build_py": BuildWithPresets},
     package_data={"gansynth_tf.data": ["*.csv"]},
     install_requires=[
         "absl-py",
