@@ -2,8 +2,8 @@
 
     python benchmarks/round_trip.py
 
-Prints the share in tune, the log-spectral distance to the original in decibels (log-mel, bins within 80 dB of the loudest)
-and the share of the level that is kept.
+Prints the share in tune, the log-spectral distance to the original in decibels (log-mel, bins within 80 dB of the
+loudest) and the share of the level that is kept.
 """
 
 import pathlib

@@ -26,10 +26,7 @@ def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     beside = pathlib.Path(name)
     try:
         yield beside
-        # mkstemp makes files private; a result gets the permissions that any new file has.
-        mask = os.umask(0)
-        os.umask(mask)
-        beside.chmod(0o666 & ~mask)
+        beside.chmod(_default_mode(0o666))
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
@@ -50,14 +47,26 @@ def replacing_folder(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     beside = pathlib.Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
     try:
         yield beside
-        beside.chmod(0o755)
+        beside.chmod(_default_mode(0o777))
         old = beside.with_name(beside.name + "-old")
         if path.exists():
             path.rename(old)
-        beside.rename(path)
+        try:
+            beside.rename(path)
+        except OSError:
+            if old.exists():
+                old.rename(path)
+            raise
         shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def _default_mode(mode: int) -> int:
+    """Permissions of any new file or folder; tempfile makes its own private."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mode & ~mask
 
 
 def write_json(path: str | os.PathLike, value: object) -> None:

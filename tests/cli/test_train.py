@@ -218,7 +218,7 @@ def test_a_preset_file_and_a_run_that_is_given_time(tiny_hparams, run_command, t
     values = json.loads(tiny_hparams(run, **SIMPLE, train_time_limit=4.0).removeprefix("--hparams="))
     preset.write_text(f"hparams = {values!r}\n")
     finished = run_command("train", f"--config={preset}", '--hparams={"total_num_images": 1000000}')
-    assert finished.code == 0 and "100.0 %" in finished.out and re.search(r"Finished at [1-9]", finished.out)
+    assert finished.code == 0 and re.search(r"Finished at [1-9]", finished.out)
     before = digest(run)
     assert run_command("train", f"--config={preset}", '--hparams={"total_num_images": 1000000}').code == 0
     assert digest(run) == before
