@@ -1,0 +1,53 @@
+"""gansynth_prepare, gansynth_plot and gansynth_evaluate: notes beforehand, pictures and numbers afterwards."""
+
+import json
+import re
+import shutil
+
+import pytest
+
+
+@pytest.fixture
+def run_copy(tiny_run, tmp_path):
+    return shutil.copytree(tiny_run.folder, tmp_path / "run")
+
+
+def test_notes_are_rendered_once(tiny_notes, tiny_hparams, run_command, tmp_path):
+    before = {path.name: (path.stat().st_mtime_ns, path.stat().st_size) for path in tiny_notes.iterdir()}
+    finished = run_command("prepare", tiny_hparams(tmp_path / "run"), f"--output_dir={tiny_notes}")
+    assert finished.code == 0 and finished.err == ""
+    assert re.search(r"^train: \d notes at 3 pitches$", finished.out, flags=re.MULTILINE)
+    assert f"2 instruments, 0 notes skipped. Saved to {tiny_notes}" in finished.out
+    assert {path.name: (path.stat().st_mtime_ns, path.stat().st_size) for path in tiny_notes.iterdir()} == before
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_pictures(run_copy, run_command):
+    finished = run_command("plot", f"--ckpt_dir={run_copy}")
+    assert finished.code == 0, finished.err
+    pictures = sorted(path.name for path in (run_copy / "plots").iterdir())
+    assert pictures == ["generated.png", "real.png", "training.png"]
+    assert all((run_copy / "plots" / name).read_bytes().startswith(b"\x89PNG") for name in pictures)
+    assert finished.out.splitlines() == [
+        f"Saved to {run_copy / 'plots' / name}.png" for name in ("training", "generated", "real")
+    ]
+
+
+def test_numbers_of_the_model_and_of_real_notes(run_copy, run_command):
+    finished = run_command("evaluate", f"--ckpt_dir={run_copy}", "--num_notes=6")
+    assert finished.code == 0, finished.err
+    assert finished.out.startswith("|") and "real" in finished.out and "generated" in finished.out
+    rows = [json.loads(line) for line in (run_copy / "evaluation.jsonl").read_text().splitlines()]
+    assert [row["notes"] for row in rows] == ["real", "generated"]
+
+
+def test_numbers_and_a_picture_of_earlier_snapshots(run_copy, run_command, tmp_path):
+    picture = tmp_path / "growth.png"
+    flags = [f"--ckpt_dir={run_copy}", "--num_notes=4", "--minutes=0,99", f"--picture={picture}"]
+    finished = run_command("evaluate", *flags)
+    assert finished.code == 0, finished.err
+    assert "42 examples" in finished.out and "75 examples" in finished.out
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    wrong = run_command("evaluate", f"--ckpt_dir={run_copy}", "--minutes=soon")
+    assert wrong.code == 2 and "--minutes must be numbers" in wrong.err and wrong.err.count("\n") == 1
