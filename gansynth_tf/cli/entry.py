@@ -26,6 +26,7 @@ def run(main: Callable[[], int | None]) -> None:
     # TensorFlow logs its build and its devices before anything useful; errors still come as exceptions.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # So that it, too, leaves nothing half-written.
     module = sys.modules[main.__module__]
     command = module.__doc__.partition(":")[0]
     try:
@@ -108,10 +109,16 @@ def _describe(error: Exception) -> str:
 
 
 class StopSignal:
-    """Turns Ctrl-C and SIGTERM into a question that a loop can ask; a second Ctrl-C stops at once."""
+    """Turns Ctrl-C and SIGTERM into a question that a loop can ask; a second Ctrl-C stops at once.
+
+    Both raise KeyboardInterrupt until `wait_for_the_loop` is called: before the loop runs, nobody would ask.
+    """
 
     def __init__(self):
         self.received = False
+
+    def wait_for_the_loop(self) -> None:
+        """From now on somebody asks."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._receive)
 

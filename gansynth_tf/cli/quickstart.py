@@ -1,5 +1,6 @@
 """bin/quickstart: the other commands in their natural order on a small preset, with times and memory."""
 
+import contextlib
 import pathlib
 import resource
 import shlex
@@ -29,7 +30,7 @@ def main() -> int:
         if FLAGS.dry_run:
             continue
         began = time.monotonic()
-        code = subprocess.call([sys.executable, "-m", f"gansynth_tf.cli.{command}", *arguments])
+        code = _call([sys.executable, "-m", f"gansynth_tf.cli.{command}", *arguments])
         times[title] = time.monotonic() - began
         if code:
             print("This step failed; bin/quickstart goes on from it when run again.", file=sys.stderr)
@@ -37,6 +38,20 @@ def main() -> int:
     if not FLAGS.dry_run:
         _summarise(run, times)
     return 0
+
+
+def _call(command: list[str]) -> int:
+    """Runs a command; its exit code. When this process is stopped the command is too, and gets the time to save."""
+    process = subprocess.Popen(command)
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        # Ctrl-C in a terminal reaches both; another signal only this one.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=1.0)
+        process.terminate()
+        process.wait()
+        raise
 
 
 def _steps(run: pathlib.Path) -> dict[str, list[str]]:

@@ -79,7 +79,12 @@ def main() -> int:
     run = pathlib.Path(hparams.train_root_dir)
     stop = entry.StopSignal()
     snapshots = SnapshotWriter(run / SAMPLES_FOLDER, hparams.fake_batch_size, hparams.seed, run)
-    loop = build.make_training(hparams, strategy.make_strategy(FLAGS.strategy), snapshots.write, stop)
+    try:
+        loop = build.make_training(hparams, strategy.make_strategy(FLAGS.strategy), snapshots.write, stop)
+    except KeyboardInterrupt:
+        print(f"Stopped before the training. The same command starts it:\n  {_own_command()}")
+        return 0
+    stop.wait_for_the_loop()
     try:
         finished = loop.run()
     except TrainingDiverged as error:

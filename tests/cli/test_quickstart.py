@@ -3,6 +3,7 @@
 import os
 import pathlib
 import shlex
+import signal
 import subprocess
 import sys
 
@@ -16,6 +17,42 @@ STEPS = ["prepare", "train", "generate", "plot", "export", "evaluate"]
 
 def printed_commands(out: str) -> list[list[str]]:
     return [shlex.split(line.removeprefix("$ ")) for line in out.splitlines() if line.startswith("$ ")]
+
+
+class Process:
+    """A step that ends as its last word says: an exit code, or a signal that comes while it runs."""
+
+    called = []
+
+    def __init__(self, command):
+        self.module, self.stopped = command[2], False
+        Process.called.append(self.module)
+
+    def wait(self, timeout=None):
+        if timeout and not self.stopped:
+            raise subprocess.TimeoutExpired(self.module, timeout)
+        outcome = Process.outcomes.get(self.module.rpartition(".")[2], 0)
+        if isinstance(outcome, signal.Signals) and not self.stopped:
+            os.kill(os.getpid(), outcome)
+        return int(outcome)
+
+    def terminate(self):
+        self.stopped = True
+        Process.called.append("terminated")
+
+
+@pytest.fixture
+def steps(monkeypatch):
+    """Replaces the steps; sets how they end, and gives what was called."""
+    monkeypatch.setattr(subprocess, "Popen", Process)
+    monkeypatch.setattr(Process, "called", [])
+    monkeypatch.setattr(Process, "outcomes", {}, raising=False)
+
+    def end(**outcomes):
+        Process.outcomes = outcomes
+        return Process.called
+
+    return end
 
 
 def test_dry_run_prints_commands_that_parse(run_command, tmp_path):
@@ -35,22 +72,17 @@ def test_a_wrong_setting_stops_it_before_the_first_step(run_command):
     assert finished.code == 2 and finished.out == "" and "Did you mean 'fmap_max'?" in finished.err
 
 
-def test_a_step_that_fails_ends_it(run_command, monkeypatch, tmp_path):
-    called = []
-
-    def call(command):
-        called.append(command[2])
-        return 3 if command[2].endswith("train") else 0
-
-    monkeypatch.setattr(subprocess, "call", call)
+def test_a_step_that_fails_ends_it(run_command, steps, tmp_path):
+    called = steps(train=3)
     finished = run_command("quickstart", f'--hparams={{"train_root_dir": "{tmp_path}"}}')
     assert finished.code == 3 and called == ["gansynth_tf.cli.prepare", "gansynth_tf.cli.train"]
     assert "goes on from it when run again" in finished.err
 
 
-def test_all_steps_end_with_times_and_places(run_command, monkeypatch, tmp_path):
-    monkeypatch.setattr(subprocess, "call", lambda command: 0)
+def test_all_steps_end_with_times_and_places(run_command, steps, tmp_path):
+    called = steps()
     finished = run_command("quickstart", f'--hparams={{"train_root_dir": "{tmp_path}"}}')
+    assert called == [f"gansynth_tf.cli.{step}" for step in STEPS]
     assert finished.code == 0 and "Times: rendering" in finished.out and "Peak memory" in finished.out
     for folder in ("generated", "plots", "samples", "export"):
         assert str(tmp_path / folder) in finished.out
@@ -69,16 +101,23 @@ def test_the_script_runs_from_any_folder_and_passes_its_arguments_on(tmp_path):
     assert printed_commands(finished.stdout)[0] == ["gansynth_prepare", "--config=quickstart", hparams]
 
 
-def test_a_second_ctrl_c_ends_a_command_at_once(run_command, monkeypatch):
-    def interrupt(command):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(subprocess, "call", interrupt)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_the_step_and_waits_for_it(number, run_command, steps):
+    called = steps(train=number)
     finished = run_command("quickstart")
     assert finished.code == 130 and finished.err == "bin/quickstart: interrupted\n"
-    stop = entry.StopSignal.__new__(entry.StopSignal)
-    stop.received = False
-    stop._receive(2, None)
-    assert stop()
-    with pytest.raises(KeyboardInterrupt):
-        stop._receive(2, None)
+    assert called == ["gansynth_tf.cli.prepare", "gansynth_tf.cli.train", "terminated"]
+
+
+def test_a_second_ctrl_c_does_not_wait_for_the_loop():
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        stop = entry.StopSignal()
+        stop.wait_for_the_loop()
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop()
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)

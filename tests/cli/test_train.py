@@ -138,6 +138,19 @@ def test_signals_save_and_print_the_command_that_goes_on(tiny_hparams, tmp_path)
     assert 0 < counts[0] < counts[1]
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_before_the_training_leaves_nothing(number, tiny_hparams, run_command, monkeypatch, tmp_path):
+    def write_half(*arguments):
+        yield from ()
+        os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(soundfont, "_render_all", write_half)
+    finished = run_command("train", tiny_hparams(tmp_path / "run", records_dir=""))
+    assert finished.code == 0 and finished.err == ""
+    assert finished.out.startswith("Stopped before the training. The same command starts it:\n  gansynth_train ")
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
 def test_a_contradicting_override_is_refused_and_listed(tiny_run, tiny_hparams, run_command):
     before = digest(tiny_run.folder)
     finished = run_command("train", tiny_hparams(tiny_run.folder, latent_vector_size=7, fmap_max=16), "--seed=3")
