@@ -33,6 +33,16 @@ def golden_dir() -> pathlib.Path:
 
 
 @pytest.fixture(scope="session")
+def mirrored():
+    """Two replicas on this machine's processors.
+
+    One strategy for the whole process: TensorFlow numbers the collective operations of each from the same start, and
+    takes those of a second one for members of the first one's.
+    """
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+
+@pytest.fixture(scope="session")
 def make_tiny_model() -> Callable:
     """Makes a whole model of a few thousand weights: 3 blocks up to [8, 16], latents of 11, pitches 40, 43, 50."""
     import keras

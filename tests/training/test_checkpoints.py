@@ -191,8 +191,8 @@ def test_more_blocks_than_the_checkpoint_holds_are_refused(make_run, make_tiny_m
         checkpoints.read_model(make_tiny_model(), path)
 
 
-def test_two_replicas_hand_over_to_one(make_run):
-    two = make_run(1, strategy=tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]))
+def test_two_replicas_hand_over_to_one(make_run, mirrored):
+    two = make_run(1, strategy=mirrored)
     two.state.save()
     one = make_run(2)
     assert one.state.restore()

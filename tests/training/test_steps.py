@@ -339,11 +339,6 @@ def test_losses_are_finite_at_silence(make, loudness):
 # ---------------------------------------------------------------------------------------------------- two replicas
 
 
-@pytest.fixture(scope="module")
-def mirrored():
-    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-
-
 def test_two_replicas_draw_the_batch_of_one(make, mirrored):
     one, two = make(), make(strategy=mirrored)
     seed = tf.constant([5, 6])
