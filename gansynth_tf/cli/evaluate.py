@@ -42,6 +42,8 @@ def main() -> None:
         for name, row in rows:
             file.write(json.dumps({"notes": name, "seed": FLAGS.seed} | row) + "\n")
     print(evaluate.format_table(rows))
+    if minutes:
+        print(f"\n{_losses_table(run, minutes)}")
 
 
 def _parse_minutes() -> list[float]:
@@ -98,6 +100,23 @@ def _measure_snapshots(run: pathlib.Path, minutes: list[float], real_set: tuple)
         columns = [f"latent {row}, pitch {pitches[index]}" for row, index in enumerate(diagonal)]
         plots.plot_note_grid(np.stack(pictures), facts["sample_rate"], FLAGS.picture, titles, columns)
     return rows
+
+
+def _losses_table(run: pathlib.Path, minutes: list[float]) -> str:
+    """The losses around each minute: means over the rows of metrics.jsonl within half a minute, or the nearest row."""
+    import numpy as np
+
+    names = ("critic_distance", "gradient_norm", "discriminator_loss", "generator_loss")
+    names += ("real_pitch_loss", "fake_pitch_loss")
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    times = np.array([row["train_seconds"] / 60 for row in rows])
+    lines = [f"| minutes | {' | '.join(name.replace('_', ' ') for name in names)} |", "|---" * (len(names) + 1) + "|"]
+    for minute in minutes:
+        nearest = int(np.argmin(np.abs(times - minute)))
+        window = [row for row, time in zip(rows, times, strict=True) if abs(time - times[nearest]) <= 0.5]
+        means = [np.mean([row[name] for row in window]) for name in names]
+        lines.append(f"| {times[nearest]:.0f} | {' | '.join(f'{mean:.2f}' for mean in means)} |")
+    return "\n".join(lines)
 
 
 def console_entry_point() -> None:

@@ -48,6 +48,7 @@ def test_numbers_and_a_picture_of_earlier_snapshots(run_copy, run_command, tmp_p
     finished = run_command("evaluate", *flags)
     assert finished.code == 0, finished.err
     assert "42 examples" in finished.out and "75 examples" in finished.out
+    assert "fake pitch loss" in finished.out and finished.out.count("\n|") > 5
     assert picture.read_bytes().startswith(b"\x89PNG")
     wrong = run_command("evaluate", f"--ckpt_dir={run_copy}", "--minutes=soon")
     assert wrong.code == 2 and "--minutes must be numbers" in wrong.err and wrong.err.count("\n") == 1
