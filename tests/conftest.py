@@ -36,10 +36,15 @@ def golden_dir() -> pathlib.Path:
 def mirrored():
     """Two replicas on this machine's processors.
 
-    One strategy for the whole process: TensorFlow numbers the collective operations of each from the same start, and
-    takes those of a second one for members of the first one's.
+    TensorFlow numbers the collective operations of every strategy in a process from the same start, and takes those of
+    a second one for members of the first one's. So the tests share this one, and it counts apart from those that the
+    commands under test make.
     """
-    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+    class CountedApart(tf.distribute.MirroredStrategy):
+        _collective_key_base = 1000
+
+    return CountedApart(["CPU:0", "CPU:1"])
 
 
 @pytest.fixture(scope="session")
