@@ -144,7 +144,7 @@ class GANSynth(tf.Module):
 
     def waves_from_labels(self, z: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         """[batch, latent] and class indices [batch] -> waves [batch, samples]; a graph's inside."""
-        return self.representation.decode(self.specgrams_from_labels(z, labels))
+        return self._make_waves(z, labels, self.num_blocks, self.fade)
 
     def _make_specgrams(self, z: tf.Tensor, labels: tf.Tensor, num_blocks: int, fade: tf.Tensor | None) -> tf.Tensor:
         specgrams = self.smoothed_generator(z, labels, num_blocks=num_blocks, fade=fade)

@@ -162,7 +162,7 @@ class DiscriminatorBlock(keras.layers.Layer):
         filters: Channels of the 1x1 and the first convolution.
         out_filters: Channels of the second convolution.
         kernel_size: Of the first convolution.
-        second: Keyword-free second convolution: its kernel (time, freq) and padding.
+        second: Kernel (time, freq) and padding of the second convolution.
         extra_channels: Channels that the first convolution sees beside `filters` (the minibatch deviation).
     """
 
