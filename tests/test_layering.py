@@ -23,7 +23,7 @@ LAYERS = (
         "evaluation/pitch_metrics", "evaluation/diversity", "evaluation/evaluate",
         "plots", "snapshots", "export",
     ),
-    ("settings", "build"),
+    ("settings", "build_data", "build", "build_training"),
     (
         "cli/entry", "cli/prepare", "cli/train", "cli/generate", "cli/plot", "cli/export", "cli/evaluate",
         "cli/quickstart",

@@ -5,7 +5,7 @@ import pathlib
 
 from absl import flags
 
-from gansynth_tf import build, settings
+from gansynth_tf import build, build_data, settings
 from gansynth_tf.cli import entry
 
 FLAGS = flags.FLAGS
@@ -56,7 +56,7 @@ def _parse_minutes() -> list[float]:
 def _real_notes(run: pathlib.Path) -> dict:
     """Every training note of the run."""
     hparams = settings.read_experiment(run / "experiment.json").override({"train_root_dir": str(run)})
-    return build.load_real_notes(hparams)
+    return build_data.load_real_notes(hparams)
 
 
 def _choose(total: int):

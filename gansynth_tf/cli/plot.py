@@ -4,7 +4,7 @@ import pathlib
 
 from absl import flags
 
-from gansynth_tf import build, settings
+from gansynth_tf import build, build_data, settings
 from gansynth_tf.cli import entry
 
 FLAGS = flags.FLAGS
@@ -21,7 +21,7 @@ def main() -> None:
     model = build.load(run)
     output = pathlib.Path(FLAGS.output_dir or run / "plots")
     hparams = settings.read_experiment(run / "experiment.json").override({"train_root_dir": str(run)})
-    real = build.load_real_notes(hparams)
+    real = build_data.load_real_notes(hparams)
 
     import numpy as np
 

@@ -4,7 +4,7 @@ import pathlib
 
 from absl import flags
 
-from gansynth_tf import build, settings
+from gansynth_tf import build_data, settings
 from gansynth_tf.cli import entry
 from gansynth_tf.hparams import parse_overrides
 
@@ -24,7 +24,7 @@ def main() -> None:
         overrides["records_dir"] = FLAGS.output_dir
     hparams = settings.resolve_hparams(FLAGS.config, overrides)
     entry.load_tensorflow()
-    folder = build.prepare_data(hparams)
+    folder = build_data.prepare_data(hparams)
 
     from gansynth_tf.data import records
 

@@ -7,7 +7,7 @@ import sys
 
 from absl import flags
 
-from gansynth_tf import build, settings
+from gansynth_tf import build, build_training, settings
 from gansynth_tf.cli import entry
 from gansynth_tf.hparams import HParams, parse_overrides
 from gansynth_tf.pitches import PitchClasses
@@ -80,7 +80,7 @@ def main() -> int:
     stop = entry.StopSignal()
     snapshots = SnapshotWriter(run / SAMPLES_FOLDER, hparams.fake_batch_size, hparams.seed, run)
     try:
-        loop = build.make_training(hparams, strategy.make_strategy(FLAGS.strategy), snapshots.write, stop)
+        loop = build_training.make_training(hparams, strategy.make_strategy(FLAGS.strategy), snapshots.write, stop)
     except KeyboardInterrupt:
         print(f"Stopped before the training. The same command starts it:\n  {_own_command()}")
         return 0
