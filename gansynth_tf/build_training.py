@@ -22,7 +22,7 @@ if typing.TYPE_CHECKING:
 def make_training(
     hparams: HParams,
     strategy: tf.distribute.Strategy,
-    on_snapshot: Callable[[GANSynth, int, float], None],
+    on_snapshot: Callable[[GANSynth, int, float], dict[str, float] | None],
     stop_requested: Callable[[], bool] = lambda: False,
 ) -> TrainingLoop:
     """A training loop, restored from the run folder's newest checkpoint when there is one.
@@ -30,7 +30,7 @@ def make_training(
     Args:
         hparams: Settings, `train_root_dir` among them.
         strategy: Of tf.distribute.
-        on_snapshot: Called with (model, examples seen, seconds trained).
+        on_snapshot: Called with (model, examples seen, seconds trained); may return the snapshot's metrics, by name.
         stop_requested: Asked after every call of the graph.
 
     Raises:
@@ -56,7 +56,7 @@ def make_training(
     restored = state.restore()
     files.write_json(run / checkpoints.EXPERIMENT_FILE, hparams.to_dict())
     files.write_json(run / checkpoints.PITCHES_FILE, pitch_classes.to_json())
-    reporter = reporting.Reporter(run, checkpoints.METRICS_FILE)
+    reporter = reporting.Reporter(run, checkpoints.METRICS_FILE, checkpoints.SNAPSHOT_METRICS_FILE)
     examples = int(state.examples_seen.numpy())
     reporter.resume(examples if restored else -1)
     if restored:
@@ -65,8 +65,8 @@ def make_training(
         fit_normalizer(hparams, updates.model, make_dataset(hparams.batch_size_schedule[-1], 0))
         reporter.say(f"Starting in {run}.")
 
-    def snapshot(examples: int, seconds: float) -> None:
-        on_snapshot(updates.model, examples, seconds)
+    def snapshot(examples: int, seconds: float) -> dict[str, float] | None:
+        return on_snapshot(updates.model, examples, seconds)
 
     pace = _make_pace(hparams)
     return loop.TrainingLoop(updates, state, stages, reporter, make_dataset, pace, snapshot, stop_requested)

@@ -1,9 +1,12 @@
 """gansynth_train: trains a GANSynth; the same command goes on where it stopped."""
 
+from __future__ import annotations
+
 import json
 import pathlib
 import shlex
 import sys
+import typing
 
 from absl import flags
 
@@ -11,6 +14,9 @@ from gansynth_tf import build, build_training, settings
 from gansynth_tf.cli import entry
 from gansynth_tf.hparams import HParams, parse_overrides
 from gansynth_tf.pitches import PitchClasses
+
+if typing.TYPE_CHECKING:
+    from gansynth_tf.model import GANSynth
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("config", "", "Preset: a name such as 'quickstart', or the path of a .py file that sets `hparams`.")
@@ -79,8 +85,12 @@ def main() -> int:
     run = pathlib.Path(hparams.train_root_dir)
     stop = entry.StopSignal()
     snapshots = SnapshotWriter(run / SAMPLES_FOLDER, hparams.fake_batch_size, hparams.seed, run)
+
+    def on_snapshot(model: GANSynth, examples: int, seconds: float) -> dict[str, float] | None:
+        snapshots.write(model, examples, seconds)
+
     try:
-        loop = build_training.make_training(hparams, strategy.make_strategy(FLAGS.strategy), snapshots.write, stop)
+        loop = build_training.make_training(hparams, strategy.make_strategy(FLAGS.strategy), on_snapshot, stop)
     except KeyboardInterrupt:
         print(f"Stopped before the training. The same command starts it:\n  {_own_command()}")
         return 0

@@ -13,6 +13,7 @@ from gansynth_tf.model import GANSynth
 EXPERIMENT_FILE = "experiment.json"  # Every hparam, flat, as Magenta writes it.
 PITCHES_FILE = "pitches.json"  # The pitch classes and how often the data has each.
 METRICS_FILE = "metrics.jsonl"
+SNAPSHOT_METRICS_FILE = "snapshot_metrics.jsonl"  # What is measured of the snapshots, one line for each.
 CHECKPOINTS_FOLDER = "checkpoints"
 SAMPLES_FOLDER = "samples"
 

@@ -42,7 +42,8 @@ class TrainingLoop:
         reporter: Where the numbers go.
         make_dataset: (global batch size, examples to skip) -> an endless dataset of batches.
         pace: How often things happen.
-        on_snapshot: Called with (examples seen, seconds trained) at every snapshot and at the end.
+        on_snapshot: Called with (examples seen, seconds trained) at every snapshot and at the end; what it returns are
+            the snapshot's metrics, by name, which are reported.
         stop_requested: Asked after every call; True saves and ends the run early.
     """
 
@@ -54,7 +55,7 @@ class TrainingLoop:
         reporter: Reporter,
         make_dataset: Callable[[int, int], tf.data.Dataset],
         pace: Pace,
-        on_snapshot: Callable[[int, float], None],
+        on_snapshot: Callable[[int, float], dict[str, float] | None],
         stop_requested: Callable[[], bool] = lambda: False,
     ):
         self.updates, self.state, self.schedule, self.reporter = updates, state, schedule, reporter
@@ -172,7 +173,9 @@ class TrainingLoop:
         self.updates.model.set_stage(
             self.schedule.num_blocks(stage), self.schedule.fade_at(stage, self.clock) if fading else None
         )
-        self.on_snapshot(self.examples, self.seconds)
+        metrics = self.on_snapshot(self.examples, self.seconds)
+        if metrics:
+            self.reporter.add_snapshot(self.examples, self.seconds, metrics)
         self.pictured_examples = self.examples
 
     def _save(self) -> None:

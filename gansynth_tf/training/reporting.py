@@ -27,6 +27,18 @@ def check_finite(metrics: dict[str, float], first: int, last: int) -> None:
         )
 
 
+def _drop_rows_beyond(path: pathlib.Path, examples: int) -> None:
+    kept = []
+    for line in path.read_text().splitlines():
+        try:
+            if json.loads(line)["examples"] <= examples:
+                kept.append(line + "\n")
+        except (json.JSONDecodeError, KeyError, TypeError):
+            continue  # A line cut short by a kill.
+    with files.replacing(path) as beside:
+        beside.write_text("".join(kept))
+
+
 def format_seconds(seconds: float) -> str:
     """'42s', '12m30s', '3h05m' or '2d04h'."""
     seconds = int(round(seconds))
@@ -66,14 +78,20 @@ class Reporter:
     Args:
         run: The run folder.
         metrics_file: Name of the row file in the folder.
+        snapshot_file: Name of the file of the snapshots' rows.
         every_seconds: Seconds between two rows; a row holds the means since the one before.
         out: Where status lines go, None: standard output; a progress bar is drawn when it is a terminal.
     """
 
     def __init__(
-        self, run: pathlib.Path, metrics_file: str, every_seconds: float = 10.0, out: TextIO | None = None
+        self,
+        run: pathlib.Path,
+        metrics_file: str,
+        snapshot_file: str,
+        every_seconds: float = 10.0,
+        out: TextIO | None = None,
     ):
-        self.path = run / metrics_file
+        self.path, self.snapshot_path = run / metrics_file, run / snapshot_file
         self.every_seconds, self.out = every_seconds, out or sys.stdout
         self._writer: tf.summary.SummaryWriter | None = None  # Opened by the first row: a finished run writes none.
         self._bar = None
@@ -84,17 +102,9 @@ class Reporter:
 
     def resume(self, examples: int) -> None:
         """Drops the rows beyond the checkpoint that the run goes on from."""
-        if not self.path.exists():
-            return
-        kept = []
-        for line in self.path.read_text().splitlines():
-            try:
-                if json.loads(line)["examples"] <= examples:
-                    kept.append(line + "\n")
-            except (json.JSONDecodeError, KeyError, TypeError):
-                continue  # A line cut short by a kill.
-        with files.replacing(self.path) as beside:
-            beside.write_text("".join(kept))
+        for path in (self.path, self.snapshot_path):
+            if path.exists():
+                _drop_rows_beyond(path, examples)
 
     def say(self, text: str) -> None:
         """Prints a line without breaking the progress bar."""
@@ -119,6 +129,13 @@ class Reporter:
         if time.monotonic() - self._reported >= self.every_seconds or progress.clock >= progress.total:
             self._write_row(progress)
 
+    def add_snapshot(self, examples: int, seconds: float, metrics: dict[str, float]) -> None:
+        """Writes what was measured of a snapshot: a row, and TensorBoard's `metrics/NAME`."""
+        row = {"examples": examples, "train_seconds": round(seconds, 3)} | metrics
+        with self.snapshot_path.open("a") as rows:
+            rows.write(json.dumps(row) + "\n")
+        self._summarise(examples, {f"metrics/{name}": value for name, value in metrics.items()})
+
     def flush(self) -> None:
         """Writes a row of the calls that are in none yet."""
         if self._calls:
@@ -132,13 +149,8 @@ class Reporter:
         row |= means | {"notes_per_second": rate}
         with self.path.open("a") as rows:
             rows.write(json.dumps(row) + "\n")
-        if self._writer is None:
-            self._writer = tf.summary.create_file_writer(str(self.path.parent))
-        with self._writer.as_default(step=progress.examples):
-            for name, value in row.items():
-                if value is not None:
-                    tf.summary.scalar(f"losses/{name}" if name.endswith("_loss") else name, value)
-        self._writer.flush()
+        tags = {f"losses/{name}" if name.endswith("_loss") else name: value for name, value in row.items()}
+        self._summarise(progress.examples, {tag: value for tag, value in tags.items() if value is not None})
         left = progress.seconds_left
         if left is None and rate is not None:
             left = (progress.total - progress.examples) / rate
@@ -146,6 +158,15 @@ class Reporter:
         self._calls.clear()
         self._timed_examples, self._timed_seconds = 0, 0.0
         self._reported = time.monotonic()
+
+    def _summarise(self, examples: int, scalars: dict[str, float]) -> None:
+        """Gives numbers to TensorBoard."""
+        if self._writer is None:
+            self._writer = tf.summary.create_file_writer(str(self.path.parent))
+        with self._writer.as_default(step=examples):
+            for tag, value in scalars.items():
+                tf.summary.scalar(tag, value)
+        self._writer.flush()
 
     def _show(self, progress: Progress, means: dict[str, float], rate: float | None, left: float | None) -> None:
         """The status line, or the bar."""

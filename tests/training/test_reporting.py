@@ -37,7 +37,8 @@ def clock(monkeypatch):
 
 
 def make_reporter(tmp_path, every_seconds=10.0, out=None) -> Reporter:
-    return Reporter(tmp_path, "metrics.jsonl", every_seconds, io.StringIO() if out is None else out)
+    out = io.StringIO() if out is None else out
+    return Reporter(tmp_path, "metrics.jsonl", "snapshot_metrics.jsonl", every_seconds, out)
 
 
 def progress(examples: int, seconds: float = 5.0, **changes) -> Progress:
@@ -47,6 +48,17 @@ def progress(examples: int, seconds: float = 5.0, **changes) -> Progress:
 
 def rows(tmp_path) -> list[dict]:
     return [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+
+
+def read_scalars(tmp_path) -> dict[str, tuple[int, float]]:
+    """Tag -> (step, value), the last of each."""
+    (log,) = tmp_path.glob("events.*")
+    scalars = {}
+    for record in tf.data.TFRecordDataset(str(log)):
+        event = tf.compat.v1.Event.FromString(record.numpy())
+        for value in event.summary.value:
+            scalars[value.tag] = (event.step, float(tf.make_ndarray(value.tensor)))
+    return scalars
 
 
 # ---------------------------------------------------------------------------------------------------- rows
@@ -101,12 +113,7 @@ def test_tensorboard_gets_the_same_numbers(tmp_path, clock):
     reporter = make_reporter(tmp_path)
     reporter.add(progress(20), METRICS, 20, 4.0)
     reporter.close()
-    (log,) = tmp_path.glob("events.*")
-    scalars = {}
-    for record in tf.data.TFRecordDataset(str(log)):
-        event = tf.compat.v1.Event.FromString(record.numpy())
-        for value in event.summary.value:
-            scalars[value.tag] = (event.step, float(tf.make_ndarray(value.tensor)))
+    scalars = read_scalars(tmp_path)
     assert scalars["losses/generator_loss"] == (20, 2.0) and scalars["losses/real_pitch_loss"] == (20, 0.5)
     assert scalars["critic_distance"] == (20, 3.0) and scalars["notes_per_second"] == (20, 5.0)
 
@@ -139,6 +146,22 @@ def test_resume_skips_lines_that_are_no_rows(tmp_path):
 def test_resume_without_a_file(tmp_path):
     make_reporter(tmp_path).resume(80)
     assert not (tmp_path / "metrics.jsonl").exists()
+
+
+# ---------------------------------------------------------------------------------------------------- snapshots
+
+
+def test_what_is_measured_of_a_snapshot_is_a_row_and_a_scalar(tmp_path):
+    reporter = make_reporter(tmp_path)
+    reporter.add_snapshot(40, 1.25, {"pitch_accuracy": 0.5, "fid": 30.0})
+    reporter.add_snapshot(80, 2.5, {"pitch_accuracy": 0.75, "fid": 20.0})
+    reporter.close()
+    path = tmp_path / "snapshot_metrics.jsonl"
+    first, second = [json.loads(line) for line in path.read_text().splitlines()]
+    assert first == {"examples": 40, "train_seconds": 1.25, "pitch_accuracy": 0.5, "fid": 30.0}
+    assert read_scalars(tmp_path)["metrics/fid"] == (80, 20.0)
+    reporter.resume(60)
+    assert [json.loads(line) for line in path.read_text().splitlines()] == [first]
 
 
 # ---------------------------------------------------------------------------------------------------- NaN
