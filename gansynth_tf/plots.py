@@ -1,7 +1,6 @@
-"""Pictures of notes and of training, as PNG files.
+"""Pictures of notes and of training, as PNG or SVG files by the ending of their names.
 
-Rainbowgrams follow Engel et al. 2017 (NSynth), section 4: a constant-Q transform whose brightness is log magnitude and
-whose colour is instantaneous frequency, so that a steady partial is a line of one colour.
+Axes are in seconds and Hz. Rainbowgrams are explained in rainbow.py, folded waveforms in folding.py.
 """
 
 import json
@@ -13,70 +12,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gansynth_tf import folding, rainbow
 from gansynth_tf.files import replacing
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# NSynth's picture: a hop of 16 ms, 40 bins an octave with filters of 0.8 times their natural length, 70 dB.
-_HOP_SECONDS = 256 / 16000
-_BINS_PER_OCTAVE, _FILTER_SCALE = 40, 0.8
-_PEAK_DB = 70.0
-_LOWEST_HZ, _OCTAVES = 440 * 2 ** (-45 / 12), 7  # From C1, below the lowest of the usual pitches; NSynth: C2, 6.
-_SILENCE = 1e-6
+_FOLDED_TIME = "time within a period, ms"
 
-
-def rainbow_image(wave: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Computes the colours of a rainbowgram.
-
-    Args:
-        wave: One note, [samples].
-        sample_rate: Samples per second.
-
-    Returns:
-        float32 [freq, time, 3] from 0 to 1: red, green, blue; lowest frequency first, 40 bins an octave from C1
-        (32.7 Hz), as many octaves as the sample rate allows, at most 7.
-
-    Raises:
-        ValueError: If the wave is not one finite note.
-    """
-    import matplotlib
-
-    magnitude_db, turn = _constant_q(wave, sample_rate)
-    brightness = np.clip(magnitude_db / _PEAK_DB + 1, 0, 1)
-    # The advance is a circle, so the hues must be one too: NSynth's 'rainbow' breaks a line that crosses half a turn.
-    colours = matplotlib.colormaps["hsv"]((turn + 1) / 2)[..., :3]
-    return (colours * brightness[..., np.newaxis]).astype(np.float32)
-
-
-def _constant_q(wave: np.ndarray, sample_rate: int) -> tuple[np.ndarray, np.ndarray]:
-    """Decibels under the loudest point, and phase advance per hop in units of pi, both [freq, time]."""
-    import librosa
-
-    wave = np.asarray(wave, np.float32)
-    if wave.ndim != 1 or not wave.size or not np.all(np.isfinite(wave)):
-        raise ValueError(f"Expected one note of finite samples, [samples]. Received shape: {wave.shape}")
-    octaves = min(_OCTAVES, int(np.log2(sample_rate / 2 / 1.1 / _LOWEST_HZ)))
-    # Each octave of the transform halves the rate, so the hop must halve as often.
-    hop = 2 ** (octaves - 1) * max(1, round(_HOP_SECONDS * sample_rate / 2 ** (octaves - 1)))
-    num_frames = 1 + wave.size // hop
-    # The lowest filters are longer than a short note: zeros behind it make room.
-    longest = _FILTER_SCALE / (2 ** (1 / _BINS_PER_OCTAVE) - 1) * sample_rate / _LOWEST_HZ
-    room = max(2 ** math.ceil(math.log2(2 * longest)), wave.size + hop)
-    transform = librosa.cqt(
-        np.pad(wave, (0, room - wave.size)),
-        sr=sample_rate,
-        hop_length=hop,
-        fmin=_LOWEST_HZ,
-        n_bins=octaves * _BINS_PER_OCTAVE,
-        bins_per_octave=_BINS_PER_OCTAVE,
-        filter_scale=_FILTER_SCALE,
-    )[:, : num_frames + 1]
-    magnitude = np.abs(transform[:, :num_frames])
-    loudest = max(float(magnitude.max()), _SILENCE)
-    decibels = 20 * np.log10(np.maximum(magnitude, loudest * 10 ** (-_PEAK_DB / 20)) / loudest)
-    advance = np.diff(np.angle(transform), axis=1) / np.pi
-    return decibels, (advance + 1) % 2 - 1
+# ---------------------------------------------------------------------------------------------------- notes
 
 
 def rainbowgram(
@@ -96,20 +41,27 @@ def rainbowgram(
     Raises:
         ValueError: If there is no note, or the titles do not fit.
     """
-    waves = np.asarray(waves)
-    if waves.ndim > 3 or not waves.size:
-        raise ValueError(f"Expected waves [rows, columns, samples], at least one note. Received shape: {waves.shape}")
-    waves = waves.reshape((1,) * (3 - waves.ndim) + waves.shape)
-    rows, columns, samples = waves.shape
-    figure, grid = _grid(rows, columns, row_titles, column_titles)
-    for axes, wave in zip(grid.flat, waves.reshape(-1, samples), strict=True):
-        image = rainbow_image(wave, sample_rate)
-        octaves = image.shape[0] // _BINS_PER_OCTAVE
-        axes.imshow(
-            image, origin="lower", aspect="auto", interpolation="nearest", extent=(0, samples / sample_rate, 0, octaves)
-        )
-        axes.set_yticks(range(octaves), [f"{_LOWEST_HZ * 2**octave:.0f}" for octave in range(octaves)])
+    waves = _as_grid(waves)
+    figure, grid = _grid(*waves.shape[:2], row_titles, column_titles)
+    for axes, wave in zip(grid.flat, waves.reshape(-1, waves.shape[-1]), strict=True):
+        _draw_rainbow(axes, wave, sample_rate)
     return figure
+
+
+def _as_grid(waves: np.ndarray) -> np.ndarray:
+    """[rows, columns, samples] from at most three axes."""
+    waves = np.asarray(waves)
+    if not 0 < waves.ndim <= 3 or not waves.size:
+        raise ValueError(f"Expected waves [rows, columns, samples], at least one note. Received shape: {waves.shape}")
+    return waves.reshape((1,) * (3 - waves.ndim) + waves.shape)
+
+
+def _draw_rainbow(axes: "Axes", wave: np.ndarray, sample_rate: int) -> None:
+    image = rainbow.rainbow_image(wave, sample_rate)
+    octaves = image.shape[0] // rainbow.BINS_PER_OCTAVE
+    extent = (0, len(wave) / sample_rate, 0, octaves)
+    axes.imshow(image, origin="lower", aspect="auto", interpolation="nearest", extent=extent)
+    axes.set_yticks(range(octaves), [f"{rainbow.LOWEST_HZ * 2**octave:.0f}" for octave in range(octaves)])
 
 
 def plot_note_grid(
@@ -119,12 +71,12 @@ def plot_note_grid(
     row_titles: Sequence[str] = (),
     column_titles: Sequence[str] = (),
 ) -> None:
-    """Writes a contact sheet of rainbowgrams as a PNG, usually a row for each latent and a column for each pitch.
+    """Writes a contact sheet of rainbowgrams, usually a row for each latent and a column for each pitch.
 
     Args:
         waves: [rows, columns, samples]; leading axes may be left out.
         sample_rate: Samples per second.
-        path: The PNG file.
+        path: The file, PNG or SVG.
         row_titles: One for each row, or none.
         column_titles: One for each column, or none.
 
@@ -134,6 +86,92 @@ def plot_note_grid(
     _save(rainbowgram(waves, sample_rate, row_titles, column_titles), path)
 
 
+def plot_folded(
+    waves: np.ndarray,
+    hz: np.ndarray | float,
+    sample_rate: int,
+    path: str | os.PathLike,
+    row_titles: Sequence[str] = (),
+    column_titles: Sequence[str] = (),
+) -> None:
+    """Writes the middle of each note, folded modulo its period: the paper's figure on phase coherence.
+
+    Cycles are drawn over each other, the first in violet, the last in yellow. Coherent notes are one line; the share of
+    the energy that repeats stands in the corner.
+
+    Args:
+        waves: [rows, columns, samples]; leading axes may be left out.
+        hz: About the fundamentals, [rows, columns], or anything that broadcasts to it.
+        sample_rate: Samples per second.
+        path: The file, PNG or SVG.
+        row_titles: One for each row, or none.
+        column_titles: One for each column, or none.
+
+    Raises:
+        ValueError: If there is no note, or the titles do not fit.
+    """
+    waves = _as_grid(waves)
+    hz = np.broadcast_to(np.asarray(hz, np.float64), waves.shape[:2])
+    labels = (_FOLDED_TIME, "amplitude")
+    figure, grid = _grid(*waves.shape[:2], row_titles, column_titles, labels, share=False)
+    for axes, wave, each in zip(grid.flat, waves.reshape(-1, waves.shape[-1]), hz.flat, strict=True):
+        _draw_folded(axes, folding.fold(wave, sample_rate, each))
+    _save(figure, path)
+
+
+def _draw_folded(axes: "Axes", folded: folding.Folded) -> None:
+    import matplotlib
+
+    cycles = range(folded.cycle[-1] + 1)
+    colours = matplotlib.colormaps["viridis"](np.linspace(0, 0.95, len(cycles)))
+    for cycle, colour in zip(cycles, colours, strict=True):
+        place = folded.cycle == cycle
+        axes.plot(1000 * folded.position[place] / folded.hz, folded.values[place], color=colour, linewidth=0.8)
+    axes.set_xlim(0, 1000 / folded.hz)
+    largest = max(float(np.max(np.abs(folded.values))), 1e-4)
+    axes.set_ylim(-1.35 * largest, 1.35 * largest)
+    share = "silent here" if np.isnan(folded.coherence) else f"{max(folded.coherence, 0):.3f} repeats"
+    corner = f"{folded.hz:.1f} Hz, {share}"
+    axes.text(0.02, 0.98, corner, transform=axes.transAxes, fontsize="x-small", va="top")
+
+
+def plot_notes(
+    waves: Sequence[np.ndarray],
+    hz: Sequence[float | None],
+    sample_rate: int,
+    path: str | os.PathLike,
+    titles: Sequence[str] = (),
+) -> None:
+    """Writes a row for each note: its waveform, its rainbowgram and, where its pitch is known, the folded middle.
+
+    Args:
+        waves: Notes, each [samples], of any lengths.
+        hz: About each fundamental, or None.
+        sample_rate: Samples per second.
+        path: The file, PNG or SVG.
+        titles: One for each note, or none.
+
+    Raises:
+        ValueError: If there is no note, one is not finite, or the numbers do not fit.
+    """
+    if not len(waves) or len(hz) != len(waves):
+        raise ValueError(f"Expected notes and a pitch or None for each. Received: {len(waves)} and {len(hz)}")
+    labels = ("time, s", "amplitude")
+    figure, grid = _grid(len(waves), 3, titles, labels=labels, size=(4.0, 2.2), share=False)
+    for (shape, colours, last), wave, each in zip(grid, waves, hz, strict=True):
+        wave = np.asarray(wave)
+        _draw_rainbow(colours, wave, sample_rate)
+        colours.set_ylabel("frequency, Hz", fontsize="small")
+        shape.plot(np.arange(len(wave)) / sample_rate, wave, linewidth=0.4)
+        shape.set_xlim(0, len(wave) / sample_rate)
+        if each is None:
+            last.set_axis_off()
+        else:
+            _draw_folded(last, folding.fold(wave, sample_rate, each))
+    grid[-1, -1].set_xlabel(_FOLDED_TIME, fontsize="small")
+    _save(figure, path)
+
+
 def plot_specgrams(
     specgrams: np.ndarray,
     path: str | os.PathLike,
@@ -141,11 +179,11 @@ def plot_specgrams(
     seconds: float | None = None,
     bin_hz: np.ndarray | None = None,
 ) -> None:
-    """Writes both channels of specgrams as a PNG: log magnitude above, instantaneous frequency below.
+    """Writes both channels of specgrams: log magnitude above, instantaneous frequency below.
 
     Args:
         specgrams: [batch, time, freq, 2].
-        path: The PNG file.
+        path: The file, PNG or SVG.
         titles: One for each specgram, or none.
         seconds: Time that a specgram spans, for the axis; frames are counted without it.
         bin_hz: Frequency of every bin, [freq], ascending, for the axis; bins are counted without it.
@@ -182,13 +220,16 @@ def plot_specgrams(
     _save(figure, path)
 
 
+# ---------------------------------------------------------------------------------------------------- training
+
+
 def plot_training_curves(metrics: str | os.PathLike | Iterable[Mapping[str, object]], path: str | os.PathLike) -> None:
-    """Writes every number of a training run against the examples seen, one panel each, as a PNG.
+    """Writes every number of a training run that changes, against the examples seen, one panel each.
 
     Args:
         metrics: A metrics.jsonl file, or its rows: mappings with "examples" and any numbers. Rows need not hold the
             same names. A last line cut short by a running or killed training is skipped.
-        path: The PNG file.
+        path: The file, PNG or SVG.
 
     Raises:
         ValueError: If a line is not JSON, or there is no number to draw.
@@ -202,10 +243,13 @@ def plot_training_curves(metrics: str | os.PathLike | Iterable[Mapping[str, obje
                 curves.setdefault(name, []).append((examples, value))
     if not curves:
         raise ValueError(f"Expected metrics with numbers besides examples. Received: {len(rows)} rows without")
+    changing = {name: points for name, points in curves.items() if len({value for _, value in points}) > 1}
+    curves = changing or curves  # After the first row nothing has changed yet.
     columns = min(3, len(curves))
     panels = math.ceil(len(curves) / columns)
     figure, grid = _grid(panels, columns, labels=("examples seen", ""), size=(4.0, 2.2), share=False)
-    for axes in grid.flat[len(curves) :]:
+    for axes, above in zip(grid.flat[len(curves) :], grid.flat[len(curves) - columns :], strict=False):
+        above.set_xlabel(axes.get_xlabel(), fontsize="small")
         axes.remove()
     for axes, (name, points) in zip(grid.flat, curves.items(), strict=False):
         axes.plot(*zip(*points, strict=True), marker="." if len(points) < 50 else "", linewidth=1)
@@ -225,6 +269,9 @@ def _read_rows(path: str | os.PathLike) -> list[dict]:
                 where = f"line {number} of {os.fspath(path)}"
                 raise ValueError(f"Expected JSON in {where}. Received: {error}; remove the line") from error
     return rows
+
+
+# ---------------------------------------------------------------------------------------------------- figures
 
 
 def _grid(
@@ -257,5 +304,12 @@ def _grid(
 
 
 def _save(figure: "Figure", path: str | os.PathLike) -> None:
-    with replacing(path) as beside:
-        figure.savefig(beside, format="png", dpi=100)
+    import matplotlib
+
+    ending = pathlib.PurePath(path).suffix.lower()
+    if ending not in (".png", ".svg"):
+        raise ValueError(f"Expected a picture's name that ends in .png or .svg. Received: {os.fspath(path)}")
+    # An SVG otherwise holds the date and random names; the same picture shall be the same bytes.
+    facts = {"metadata": {"Date": None}} if ending == ".svg" else {}
+    with replacing(path) as beside, matplotlib.rc_context({"svg.hashsalt": "gansynth_tf"}):
+        figure.savefig(beside, format=ending[1:], dpi=100, **facts)

@@ -21,7 +21,7 @@ LAYERS = (
     (
         "generation/midi", "generation/synthesis",
         "evaluation/pitch_metrics", "evaluation/diversity", "evaluation/evaluate",
-        "plots", "snapshots", "export",
+        "rainbow", "folding", "plots", "snapshots", "export",
     ),
     ("settings", "build_data", "build", "build_training"),
     (

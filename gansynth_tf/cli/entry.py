@@ -17,8 +17,10 @@ flags.DEFINE_bool("help", False, "List the flags.", short_name="h")
 flags.DEFINE_bool("traceback", False, "Show the Python traceback of an error.")
 
 
-def run(main: Callable[[], int | None]) -> None:
+def run(main: Callable[..., int | None], operands: str = "") -> None:
     """Parses the flags, runs `main`, ends the process.
+
+    A command that takes files names them in `operands`, such as "FILE.wav", and gets the list of what was given.
 
     A user's mistake (ValueError, a file error) ends in one line on stderr and exit code 2; other errors keep their
     traceback.
@@ -30,11 +32,11 @@ def run(main: Callable[[], int | None]) -> None:
     module = sys.modules[main.__module__]
     command = module.__doc__.partition(":")[0]
     try:
-        _parse_flags(sys.argv)
+        given = _parse_flags(sys.argv, operands)
         if flags.FLAGS.help:
-            print(_describe_flags(module, command))
+            print(_describe_flags(module, command, operands))
             sys.exit(0)
-        sys.exit(main())
+        sys.exit(main(given) if operands else main())
     except KeyboardInterrupt:
         print(f"{command}: interrupted", file=sys.stderr)
         sys.exit(_INTERRUPTED)
@@ -65,19 +67,23 @@ def load_tensorflow() -> None:
     logging.set_verbosity(logging.ERROR)  # That a checkpoint is saved, or a stage's graph made, is no news.
 
 
-def _parse_flags(argv: list[str]) -> None:
+def _parse_flags(argv: list[str], operands: str) -> list[str]:
+    """What was given beside the flags."""
+    flags.FLAGS.set_gnu_getopt(True)  # Flags may follow files.
     try:
         rest = flags.FLAGS(argv)
     except flags.Error as error:
         raise ValueError(f"{error} (--help lists the flags)") from None
-    if len(rest) > 1:
+    if len(rest) > 1 and not operands:
         raise ValueError(f"Expected flags only. Received: {' '.join(rest[1:])} (--help lists the flags)")
+    return rest[1:]
 
 
-def _describe_flags(module: types.ModuleType, command: str) -> str:
+def _describe_flags(module: types.ModuleType, command: str, operands: str) -> str:
     """A command's purpose and its flags, each with its default."""
     own = flags.FLAGS.get_flags_for_module(module)
-    lines = [module.__doc__.strip(), "", f"usage: {command} [--flag=value ...]", ""]
+    usage = f"usage: {command} [--flag=value ...] {operands}".rstrip()
+    lines = [module.__doc__.strip(), "", usage, ""]
     for flag in sorted(own, key=lambda flag: flag.name) + [flags.FLAGS["traceback"]]:
         default = "" if flag.default in (None, "", []) or flag.boolean else f" (default: {flag.default_as_str})"
         lines.append(f"  --{flag.name}")

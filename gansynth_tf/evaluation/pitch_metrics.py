@@ -71,6 +71,19 @@ def note_f0_cents(waves: np.ndarray, sample_rate: int, pitches: np.ndarray, reso
     return cents
 
 
+def measure_pitch(wave: np.ndarray, sample_rate: int) -> float:
+    """Measures the pitch of a note that nobody asked for.
+
+    Args:
+        wave: [samples].
+        sample_rate: Samples per second.
+
+    Returns:
+        A MIDI pitch with its fraction, from 21 to 89; NaN for a silent note.
+    """
+    return 60 + float(note_f0_cents(np.asarray(wave)[np.newaxis], sample_rate, np.array([60.0]))[0]) / 100
+
+
 def _median_f0(waves: np.ndarray, sample_rate: int, octaves_down: int, octaves_up: int, resolution: float):
     """Fundamentals in Hz, [batch], searched in a range widened by whole octaves."""
     import librosa

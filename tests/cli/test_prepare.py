@@ -1,4 +1,4 @@
-"""gansynth_prepare, gansynth_plot and gansynth_evaluate: notes beforehand, pictures and numbers afterwards."""
+"""gansynth_prepare and gansynth_evaluate: notes beforehand, numbers afterwards."""
 
 import json
 import re
@@ -20,18 +20,6 @@ def test_notes_are_rendered_once(tiny_notes, tiny_hparams, run_command, tmp_path
     assert f"2 instruments, 0 notes skipped. Saved to {tiny_notes}" in finished.out
     assert {path.name: (path.stat().st_mtime_ns, path.stat().st_size) for path in tiny_notes.iterdir()} == before
     assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.slow
-def test_pictures(run_copy, run_command):
-    finished = run_command("plot", f"--ckpt_dir={run_copy}")
-    assert finished.code == 0, finished.err
-    pictures = sorted(path.name for path in (run_copy / "plots").iterdir())
-    assert pictures == ["generated.png", "real.png", "training.png"]
-    assert all((run_copy / "plots" / name).read_bytes().startswith(b"\x89PNG") for name in pictures)
-    assert finished.out.splitlines() == [
-        f"Saved to {run_copy / 'plots' / name}.png" for name in ("training", "generated", "real")
-    ]
 
 
 def test_numbers_of_the_model_and_of_real_notes(run_copy, run_command):
