@@ -113,7 +113,7 @@ def load(path: str | os.PathLike) -> GANSynth | ExportedGANSynth:
     """A model to play with.
 
     Args:
-        path: A run folder (train_root_dir) or an exported folder.
+        path: A run folder (train_root_dir), an exported folder, whose newest version counts, or one of its versions.
 
     Returns:
         The model, of a run folder standing where its newest checkpoint stands. Both kinds have `generate(z, pitch)`,
@@ -127,8 +127,9 @@ def load(path: str | os.PathLike) -> GANSynth | ExportedGANSynth:
     from gansynth_tf.training import checkpoints
 
     run = pathlib.Path(path).expanduser()
-    if export.is_export(run):
-        return export.ExportedGANSynth(run)
+    exported = export.find_export(run)
+    if exported is not None:
+        return export.ExportedGANSynth(exported)
     experiment = run / checkpoints.EXPERIMENT_FILE
     if not experiment.is_file():
         found = "which has none" if run.is_dir() else "which does not exist"
@@ -156,3 +157,33 @@ def _read_pitches(path: pathlib.Path) -> PitchClasses:
         return PitchClasses.from_json(values)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} is damaged: {type(error).__name__}: {error}") from None
+
+
+def describe_run(run: pathlib.Path) -> dict:
+    """What an exported model says about its making: settings, examples seen, data.
+
+    Args:
+        run: A run folder that `load` accepts.
+
+    Returns:
+        A dict of JSON's types: "hparams", "training" and "training_data".
+    """
+    import tensorflow as tf
+
+    from gansynth_tf.data import records
+    from gansynth_tf.training import checkpoints
+
+    hparams = read_experiment(run / checkpoints.EXPERIMENT_FILE)
+    newest = checkpoints.latest_checkpoint(run)
+    seen = tf.train.load_variable(newest, "examples_seen/.ATTRIBUTES/VARIABLE_VALUE")
+    data = {"notes": sum(_read_pitches(run / checkpoints.PITCHES_FILE).counts)}
+    try:
+        manifest = records.read_manifest(hparams.records_dir or run / "data")
+        data |= {key: manifest[key] for key in ("source", "presets", "renderer", "instruments") if key in manifest}
+    except (OSError, ValueError):
+        pass  # The data need not be where they were; the run folder has the counts.
+    return {
+        "hparams": hparams.to_dict(),
+        "training": {"examples_seen": int(seen), "checkpoint": pathlib.Path(newest).name},
+        "training_data": data,
+    }

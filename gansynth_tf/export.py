@@ -1,121 +1,147 @@
-"""A trained model as a SavedModel that needs only TensorFlow: (z, pitch) -> audio, the inverse transform inside."""
+"""A trained model as a SavedModel that needs only TensorFlow: (z, pitch) -> audio, the inverse transform inside.
+
+An exported folder holds versions 1, 2, …, as TensorFlow Serving wants it; each is whole, and describes itself in
+gansynth.json.
+"""
 
 import json
 import os
 import pathlib
+import platform
+from collections.abc import Mapping
 
+import keras
 import numpy as np
 import tensorflow as tf
 
-from gansynth_tf import files, latents
-from gansynth_tf.model import GANSynth
+from gansynth_tf import files, latents, warmup
+from gansynth_tf.model import GANSynth, in_batches
 from gansynth_tf.pitches import PitchClasses
+from gansynth_tf.serving import ServedGANSynth
 
 DESCRIPTION_FILE = "gansynth.json"
-_EXPORTED = {DESCRIPTION_FILE, "saved_model.pb", "fingerprint.pb", "variables", "assets"}
-_MIDI_PITCHES = 128
+_SAVED_MODEL_FILE = "saved_model.pb"
+
+# What the signatures are for, as gansynth.json says it.
+_PURPOSES = {
+    "serving_default": "Notes of given instruments.",
+    "random": "Notes of random instruments; a seed always gives the same one.",
+    "interpolate": "Notes of instruments between two: position 0 is z_from, 1 is z_to (slerp).",
+    "wav": "Notes as 16-bit WAV files, turned down where they would exceed full scale.",
+    "specgram": "Notes as specgrams: natural log magnitude or power, and IF or phase in units of pi.",
+}
+
+# ---------------------------------------------------------------------------------------------------- writing
 
 
-class ServedGANSynth(tf.Module):
-    """What is saved: the smoothed generator, the normaliser's numbers and the inverse transform, as graphs.
+def export_model(model: GANSynth, directory: str | os.PathLike, facts: Mapping | None = None) -> pathlib.Path:
+    """Writes the next version of an exported model, whole or not at all.
 
-    Args:
-        model: Standing at the stage that shall generate.
-    """
-
-    def __init__(self, model: GANSynth):
-        super().__init__(name="gansynth")
-        self._model = [model]  # In a list of its own, so that only the weights below are saved, not the critic.
-        keras_variables = [*model.smoothed_generator.weights, *model.normalizer.weights]
-        self.weights = [variable.value for variable in keras_variables]
-        known = model.pitch_classes
-        nearest = [known.nearest(pitch) for pitch in range(_MIDI_PITCHES)]
-        self._labels = known.to_index(np.array(nearest)).astype(np.int32)
-        arguments = (
-            tf.TensorSpec([None, model.latent_size], tf.float32, name="z"),
-            tf.TensorSpec([None], tf.int32, name="pitch"),
-        )
-        self.audio = tf.function(self._audio, input_signature=arguments)
-        self.specgrams = tf.function(self._specgrams, input_signature=arguments)
-
-    @tf.Module.with_name_scope
-    def _audio(self, z: tf.Tensor, pitch: tf.Tensor) -> dict[str, tf.Tensor]:
-        model = self._model[0]
-        return {"audio": model.waves_from_labels(z, self._to_labels(pitch))}
-
-    @tf.Module.with_name_scope
-    def _specgrams(self, z: tf.Tensor, pitch: tf.Tensor) -> dict[str, tf.Tensor]:
-        model = self._model[0]
-        return {"specgrams": model.specgrams_from_labels(z, self._to_labels(pitch))}
-
-    def _to_labels(self, pitch: tf.Tensor) -> tf.Tensor:
-        """Class indices; a pitch that the model does not know is played by the nearest one it knows."""
-        return tf.gather(self._labels, tf.clip_by_value(pitch, 0, _MIDI_PITCHES - 1))
-
-
-def export_model(model: GANSynth, directory: str | os.PathLike) -> dict:
-    """Writes a SavedModel and its description, whole or not at all.
-
-    Signatures, any batch size: `serving_default`: z [batch, latent] float32, pitch [batch] int32 -> audio [batch,
-    samples]; `specgrams`: the same -> specgrams [batch, time, freq, 2] in physical units.
+    Signatures, any batch size, the batch first everywhere: `serving_default` (z [batch, latent] float32, pitch [batch]
+    int32 -> audio [batch, samples] float32), `random` (pitch, seed [batch] int32 -> audio, z), `interpolate` (z_from,
+    z_to, position [batch] float32 in [0, 1], pitch -> audio), `wav` (z, pitch -> wav_bytes [batch] string), `specgram`
+    (z, pitch -> specgram [batch, time, freq, 2] in physical units). The object itself: see serving.ServedGANSynth.
 
     Args:
         model: Any GANSynth.
-        directory: A new or empty folder, or one with an earlier export, which is replaced.
+        directory: A folder of versions; made when missing.
+        facts: What else gansynth.json shall say, of JSON's types.
 
     Returns:
-        The description, as written to gansynth.json.
+        The version's folder, `directory`/NUMBER.
 
     Raises:
-        ValueError: When the folder holds something else.
+        ValueError: When the folder cannot hold versions.
     """
     directory = pathlib.Path(directory).expanduser()
-    check_replaceable(directory)
+    check_place(directory)
     served = ServedGANSynth(model)
-    classes = model.pitch_classes
-    description = {
-        "latent_size": model.latent_size,
-        "sample_rate": model.sample_rate,
-        "audio_length": model.audio_length,
-        "pitches": list(classes.pitches),
-        "pitch_counts": list(classes.counts),
-        "tensorflow": tf.__version__,
-    }
-    with files.replacing_folder(directory) as beside:
-        signatures = {"serving_default": served.audio, "specgrams": served.specgrams}
+    signatures = served.signatures()
+    with files.numbered_folder(directory) as beside:
         tf.saved_model.save(served, str(beside), signatures=signatures)
+        warmup.write_requests(beside / warmup.FILE, [(name, _example(name, model)) for name in signatures])
+        description = {**_describe(model), "signatures": _describe_signatures(signatures), **(facts or {})}
         files.write_json(beside / DESCRIPTION_FILE, description)
-    return description
+    return directory / str(max(files.numbers(directory)))
 
 
-def check_replaceable(directory: str | os.PathLike) -> None:
-    """Refuses a folder with files that no export writes, since exporting would delete them.
+def check_place(directory: str | os.PathLike) -> None:
+    """Refuses a place where versions would be taken for parts of something else.
 
     Raises:
-        ValueError: The folder holds something else, or is none.
+        ValueError: It is a file, a run folder, or a SavedModel itself.
     """
     directory = pathlib.Path(directory).expanduser()
     if directory.exists() and not directory.is_dir():
         raise ValueError(f"--export_dir must be a folder. Received: {directory}, a file.")
-    names = {path.name for path in directory.iterdir()} if directory.exists() else set()
-    foreign = sorted(names - _EXPORTED) or sorted(names if DESCRIPTION_FILE not in names else ())
-    if foreign:
-        raise ValueError(
-            f"--export_dir must be new, empty or an earlier export. Received: {directory}, which holds {foreign[0]}."
-        )
+    for name, what in ((_SAVED_MODEL_FILE, "a SavedModel"), ("experiment.json", "a run folder")):
+        if (directory / name).exists():
+            raise ValueError(
+                f"--export_dir must be a folder of versions 1, 2, … or a new one. Received: {directory}, {what} itself."
+            )
 
 
-def is_export(directory: str | os.PathLike) -> bool:
-    """Whether `export_model` wrote this folder."""
+def _describe(model: GANSynth) -> dict:
+    from gansynth_tf import __version__
+
+    return {
+        "latent_size": model.latent_size,
+        "sample_rate": model.sample_rate,
+        "audio_length": model.audio_length,
+        "specgram_shape": list(model.representation.specgram_shape),
+        "pitches": model.pitches,
+        "pitch_counts": list(model.pitch_classes.counts),
+        "versions": {
+            "gansynth_tf": __version__,
+            "tensorflow": tf.__version__,
+            "keras": keras.__version__,
+            "python": platform.python_version(),
+        },
+    }
+
+
+def _describe_signatures(signatures: Mapping) -> dict:
+    def describe(specs: Mapping) -> dict[str, str]:
+        sizes = {name: ", ".join(["batch", *map(str, spec.shape[1:])]) for name, spec in specs.items()}
+        return {name: f"{spec.dtype.name} [{sizes[name]}]" for name, spec in specs.items()}
+
+    described = {}
+    for name, function in signatures.items():
+        traced = function.get_concrete_function()
+        inputs = {spec.name: spec for spec in function.input_signature}
+        outputs = describe(traced.structured_outputs)
+        described[name] = {"purpose": _PURPOSES[name], "inputs": describe(inputs), "outputs": outputs}
+    return described
+
+
+def _example(signature: str, model: GANSynth) -> dict[str, tf.Tensor]:
+    """One note's request, of the signature's types."""
+    z = tf.zeros([1, model.latent_size])
+    pitch = tf.constant([model.pitches[len(model.pitches) // 2]], tf.int32)
+    match signature:
+        case "random":
+            return {"pitch": pitch, "seed": tf.zeros([1], tf.int32)}
+        case "interpolate":
+            return {"z_from": z, "z_to": z, "position": tf.zeros([1]), "pitch": pitch}
+    return {"z": z, "pitch": pitch}
+
+
+# ---------------------------------------------------------------------------------------------------- reading
+
+
+def find_export(directory: str | os.PathLike) -> pathlib.Path | None:
+    """The version that a folder stands for: itself, or the newest in it; None when it is no exported model."""
     directory = pathlib.Path(directory).expanduser()
-    return (directory / DESCRIPTION_FILE).is_file() and (directory / "saved_model.pb").is_file()
+    versions = [directory / str(number) for number in reversed(files.numbers(directory))]
+    parts = (DESCRIPTION_FILE, _SAVED_MODEL_FILE)
+    return next((path for path in (directory, *versions) if all((path / part).is_file() for part in parts)), None)
 
 
 class ExportedGANSynth:
     """An exported model with the methods of GANSynth that make notes.
 
     Args:
-        directory: A folder that `export_model` wrote.
+        directory: A version that `export_model` wrote.
 
     Raises:
         ValueError: When a file in it is damaged.
@@ -140,18 +166,17 @@ class ExportedGANSynth:
 
     def generate(self, z: np.ndarray, pitch: np.ndarray) -> np.ndarray:
         """Notes as waves, float32 [batch, samples]; see GANSynth.generate."""
-        return self._call("serving_default", z, pitch)["audio"].numpy()
+        return self._in_batches("serving_default", "audio", z, pitch)
 
     def generate_specgrams(self, z: np.ndarray, pitch: np.ndarray) -> np.ndarray:
         """Notes as specgrams, float32 [batch, time, freq, 2]; see GANSynth.generate_specgrams."""
-        return self._call("specgrams", z, pitch)["specgrams"].numpy()
+        return self._in_batches("specgram", "specgram", z, pitch)
 
-    def _call(self, signature: str, z: np.ndarray, pitch: np.ndarray) -> dict[str, tf.Tensor]:
-        z, pitch = np.asarray(z, np.float32), np.asarray(pitch)
-        if z.ndim != 2 or z.shape[1] != self.latent_size or pitch.shape != z.shape[:1]:
-            raise ValueError(
-                f"Expected z of shape [batch, {self.latent_size}] and as many pitches. "
-                f"Received: z {list(z.shape)}, pitch {list(pitch.shape)}"
-            )
-        self.pitch_classes.to_index(pitch)  # The graph clamps unknown pitches; this interface refuses them.
-        return self._loaded.signatures[signature](z=tf.constant(z), pitch=tf.constant(pitch.astype(np.int32)))
+    def _in_batches(self, signature: str, output: str, z: np.ndarray, pitch: np.ndarray) -> np.ndarray:
+        """The graph clamps unknown pitches; this interface refuses them, as the model's own does."""
+        function, known = self._loaded.signatures[signature], self.pitch_classes
+
+        def make(z: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+            return function(z=z, pitch=tf.constant(known.to_pitch(labels), tf.int32))[output]
+
+        return in_batches(make, z, pitch, self.latent_size, known)

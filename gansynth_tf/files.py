@@ -1,9 +1,11 @@
 """Files that appear whole or not at all: written beside their place, then renamed."""
 
 import contextlib
+import errno
 import json
 import os
 import pathlib
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -60,6 +62,46 @@ def replacing_folder(path: str | os.PathLike) -> Iterator[pathlib.Path]:
         shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def numbered_folder(parent: str | os.PathLike) -> Iterator[pathlib.Path]:
+    """Gives a temporary folder in `parent`; renames it to the next number when the block ends well.
+
+    Args:
+        parent: Holds folders 1, 2, …; made when missing, and removed again when nothing comes of it.
+
+    Yields:
+        An empty folder whose name is no number. After the block it has the highest number in `parent`.
+    """
+    parent = pathlib.Path(parent)
+    is_new = not parent.exists()
+    parent.mkdir(parents=True, exist_ok=True)
+    beside = pathlib.Path(tempfile.mkdtemp(prefix=".unfinished-", dir=parent))
+    try:
+        yield beside
+        beside.chmod(_default_mode(0o777))
+        number = max(numbers(parent), default=0) + 1
+        while True:
+            try:
+                beside.rename(parent / str(number))
+                break
+            except OSError as error:
+                # Another process took the number meanwhile: folders with content are never replaced by a rename.
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                    raise
+                number += 1
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+        if is_new and not any(parent.iterdir()):
+            parent.rmdir()
+
+
+def numbers(parent: str | os.PathLike) -> list[int]:
+    """Numbers that entries of a folder are named by, ascending; none when the folder does not exist."""
+    parent = pathlib.Path(parent)
+    names = [path.name for path in parent.iterdir()] if parent.is_dir() else []
+    return sorted(int(name) for name in names if re.fullmatch("0|[1-9][0-9]*", name))
 
 
 def _default_mode(mode: int) -> int:

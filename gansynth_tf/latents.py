@@ -83,30 +83,53 @@ def slerp(a, b, t) -> np.ndarray:
         float32 [..., latent].
     """
     a, b = np.broadcast_arrays(np.asarray(a, np.float64), np.asarray(b, np.float64))
-    t = np.asarray(t, np.float64)[..., np.newaxis]
-    norm_a, norm_b = (np.linalg.norm(x, axis=-1, keepdims=True) for x in (a, b))
-    unit_a = _divide(np.where(norm_a > 0, a, b), np.where(norm_a > 0, norm_a, norm_b))
-    unit_b = np.where(norm_b > 0, _divide(b, norm_b), unit_a)
+    return _slerp(np, a, b, np.asarray(t, np.float64)).astype(np.float32)
+
+
+def slerp_tensors(a, b, t):
+    """`slerp` as a graph.
+
+    Args:
+        a, b: float32 tensors [batch, latent].
+        t: float32 tensor [batch].
+
+    Returns:
+        A float32 tensor [batch, latent].
+    """
+    import tensorflow as tf
+
+    a, b, t = (tf.cast(values, tf.float64) for values in (a, b, t))
+    return tf.cast(_slerp(tf.experimental.numpy, a, b, t), tf.float32)
+
+
+def _slerp(xp, a, b, t):
+    """The formula, for float64 [..., latent] twice and [...], in the functions of numpy or its like in TensorFlow."""
+    t = t[..., np.newaxis]
+    norm_a, norm_b = _norm(xp, a), _norm(xp, b)
+    unit_a = _divide(xp, xp.where(norm_a > 0, a, b), xp.where(norm_a > 0, norm_a, norm_b))
+    unit_b = xp.where(norm_b > 0, _divide(xp, b, norm_b), unit_a)
     # Half-angle form: the arc cosine of the dot product loses half the digits near 0 and pi.
-    angle = 2 * np.arctan2(
-        np.linalg.norm(unit_a - unit_b, axis=-1, keepdims=True), np.linalg.norm(unit_a + unit_b, axis=-1, keepdims=True)
-    )
-    direction = np.cos(t * angle) * unit_a + np.sin(t * angle) * _orthogonal_direction(unit_a, unit_b)
-    return (((1 - t) * norm_a + t * norm_b) * direction).astype(np.float32)
+    angle = 2 * xp.arctan2(_norm(xp, unit_a - unit_b), _norm(xp, unit_a + unit_b))
+    direction = xp.cos(t * angle) * unit_a + xp.sin(t * angle) * _orthogonal_direction(xp, unit_a, unit_b)
+    return ((1 - t) * norm_a + t * norm_b) * direction
 
 
-def _orthogonal_direction(unit_a: np.ndarray, unit_b: np.ndarray) -> np.ndarray:
+def _orthogonal_direction(xp, unit_a, unit_b):
     """Direction of b's part orthogonal to a; any fixed one where the two are (anti)parallel."""
-    part = unit_b - np.sum(unit_a * unit_b, axis=-1, keepdims=True) * unit_a
-    norm = np.linalg.norm(part, axis=-1, keepdims=True)
-    axis = np.argmin(np.abs(unit_a), axis=-1)[..., np.newaxis] == np.arange(unit_a.shape[-1])
-    spare = axis - np.sum(unit_a * axis, axis=-1, keepdims=True) * unit_a
-    part = np.where(norm > _PARALLEL_SINE, part, spare)
-    return _divide(part, np.linalg.norm(part, axis=-1, keepdims=True))
+    part = unit_b - xp.sum(unit_a * unit_b, axis=-1, keepdims=True) * unit_a
+    smallest = xp.argmin(xp.abs(unit_a), axis=-1)[..., np.newaxis] == xp.arange(unit_a.shape[-1])
+    axis = xp.where(smallest, 1.0, xp.zeros_like(unit_a))
+    spare = axis - xp.sum(unit_a * axis, axis=-1, keepdims=True) * unit_a
+    part = xp.where(_norm(xp, part) > _PARALLEL_SINE, part, spare)
+    return _divide(xp, part, _norm(xp, part))
 
 
-def _divide(x: np.ndarray, norm: np.ndarray) -> np.ndarray:
-    return x / np.where(norm > 0, norm, 1.0)
+def _norm(xp, x):
+    return xp.sqrt(xp.sum(x * x, axis=-1, keepdims=True))
+
+
+def _divide(xp, x, norm):
+    return x / xp.where(norm > 0, norm, xp.ones_like(norm))
 
 
 def latents_at(latents, positions) -> np.ndarray:

@@ -122,21 +122,12 @@ class GANSynth(tf.Module):
         return self._in_batches(self._specgrams, z, pitch)
 
     def _in_batches(self, make: Callable, z: np.ndarray, pitch: np.ndarray) -> np.ndarray:
-        z, pitch = np.asarray(z, np.float32), np.asarray(pitch)
-        if z.ndim != 2 or z.shape[1] != self.latent_size or pitch.shape != z.shape[:1]:
-            raise ValueError(
-                f"Expected z of shape [batch, {self.latent_size}] and as many pitches. "
-                f"Received: z {list(z.shape)}, pitch {list(pitch.shape)}"
-            )
-        labels = self.pitch_classes.to_index(pitch).astype(np.int32)
         fade = None if self.fade is None else tf.constant(self.fade, tf.float32)
-        if not len(z):
-            # TensorFlow's convolutions lose their shape in an empty batch.
-            return self._in_batches(make, np.zeros((1, self.latent_size)), self.pitches[:1])[:0]
-        starts = range(0, len(z), _LARGEST_BATCH)
-        parts = [slice(start, start + _LARGEST_BATCH) for start in starts]
-        notes = [make(tf.constant(z[p]), tf.constant(labels[p]), self.num_blocks, fade).numpy() for p in parts]
-        return np.concatenate(notes)
+
+        def make_at_stage(z: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+            return make(z, labels, self.num_blocks, fade)
+
+        return in_batches(make_at_stage, z, pitch, self.latent_size, self.pitch_classes)
 
     def specgrams_from_labels(self, z: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         """[batch, latent] and class indices [batch] -> whole specgrams [batch, time, freq, 2]; a graph's inside."""
@@ -200,3 +191,33 @@ class GANSynth(tf.Module):
             scores, _ = self.judge(specgrams, num_blocks, fade)
         scale = self.generator.resolutions.scale_to_final(num_blocks)
         return scores, tape.gradient(scores, specgrams) / float(np.sqrt(scale[0] * scale[1]))
+
+
+def in_batches(make: Callable, z: np.ndarray, pitch: np.ndarray, latent_size: int, known: PitchClasses) -> np.ndarray:
+    """Makes any number of notes, a bounded number at a time.
+
+    Args:
+        make: (z [batch, latent], class indices [batch] int32), tensors -> a tensor [batch, ...].
+        z: [batch, latent].
+        pitch: [batch], MIDI pitches.
+        latent_size: Length of a latent.
+        known: The pitches that `make` knows.
+
+    Returns:
+        What `make` gives, as one array [batch, ...].
+
+    Raises:
+        ValueError: For an unknown pitch, or shapes that do not match.
+    """
+    z, pitch = np.asarray(z, np.float32), np.asarray(pitch)
+    if z.ndim != 2 or z.shape[1] != latent_size or pitch.shape != z.shape[:1]:
+        raise ValueError(
+            f"Expected z of shape [batch, {latent_size}] and as many pitches. "
+            f"Received: z {list(z.shape)}, pitch {list(pitch.shape)}"
+        )
+    labels = known.to_index(pitch).astype(np.int32)
+    if not len(z):
+        # TensorFlow's convolutions lose their shape in an empty batch.
+        return in_batches(make, np.zeros((1, latent_size)), known.pitches[:1], latent_size, known)[:0]
+    parts = [slice(start, start + _LARGEST_BATCH) for start in range(0, len(z), _LARGEST_BATCH)]
+    return np.concatenate([make(tf.constant(z[part]), tf.constant(labels[part])).numpy() for part in parts])

@@ -175,3 +175,13 @@ def tiny_run(run_command, tiny_hparams, tmp_path_factory) -> TinyRun:
     finished = run_command("train", flag)
     assert finished.code == 0, finished.err
     return TinyRun(folder, flag, finished)
+
+
+@pytest.fixture(scope="session")
+def exported(tiny_run, run_command, tmp_path_factory) -> pathlib.Path:
+    """The small run, exported: a folder with version 1. Tests read it, and copy it where they must change it."""
+    folder = tmp_path_factory.mktemp("tiny") / "new" / "export"
+    finished = run_command("export", f"--ckpt_dir={tiny_run.folder}", f"--export_dir={folder}")
+    assert finished.code == 0, finished.err
+    assert finished.out == f"Saved to {folder / '1'}: z [batch, 5] and pitch [batch] -> 0.25 s of audio\n"
+    return folder

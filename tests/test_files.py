@@ -73,3 +73,33 @@ def test_write_json(tmp_path):
     with pytest.raises(TypeError):
         files.write_json(tmp_path / "facts.json", {"a": object()})
     assert (tmp_path / "facts.json").read_text() == text and entries(tmp_path) == {"facts.json"}
+
+
+def test_numbered_folders_take_the_next_number(tmp_path):
+    for _ in range(2):
+        with files.numbered_folder(tmp_path / "new") as beside:
+            (beside / "content").write_text("")
+            assert not beside.name.isdecimal()
+    assert files.numbers(tmp_path / "new") == [1, 2] and (tmp_path / "new" / "2" / "content").is_file()
+    (tmp_path / "new" / "07").mkdir()
+    (tmp_path / "new" / "3.old").mkdir()
+    assert files.numbers(tmp_path / "new") == [1, 2] and files.numbers(tmp_path / "none") == []
+
+
+def test_a_number_that_is_taken_meanwhile_is_left_to_its_taker(tmp_path):
+    with files.numbered_folder(tmp_path) as beside:
+        (beside / "mine").write_text("")
+        with files.numbered_folder(tmp_path) as other:
+            (other / "theirs").write_text("")
+    assert (tmp_path / "1" / "theirs").is_file() and (tmp_path / "2" / "mine").is_file()
+
+
+@pytest.mark.parametrize("exists", [False, True])
+def test_a_numbered_folder_that_fails_leaves_nothing(exists, tmp_path):
+    folder = tmp_path / "versions"
+    if exists:
+        folder.mkdir()
+    with pytest.raises(KeyboardInterrupt), files.numbered_folder(folder) as beside:
+        (beside / "content").write_text("half")
+        raise KeyboardInterrupt
+    assert list(tmp_path.rglob("*")) == ([folder] if exists else [])

@@ -21,7 +21,7 @@ LAYERS = (
     (
         "generation/midi", "generation/synthesis",
         "evaluation/pitch_metrics", "evaluation/diversity", "evaluation/evaluate",
-        "rainbow", "folding", "plots", "snapshots", "export",
+        "rainbow", "folding", "plots", "snapshots", "warmup", "serving", "export",
     ),
     ("settings", "build_data", "build", "build_training"),
     (

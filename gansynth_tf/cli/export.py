@@ -10,7 +10,7 @@ from gansynth_tf.cli import entry
 FLAGS = flags.FLAGS
 flags.DEFINE_string("ckpt_dir", "/tmp/gansynth/train", "A run folder (train_root_dir).")
 flags.DEFINE_string(
-    "export_dir", "/tmp/gansynth/export", "Where the SavedModel goes: a new folder or an earlier export."
+    "export_dir", "/tmp/gansynth/export", "Where versions 1, 2, … of the exported model go; the next number is written."
 )
 
 
@@ -19,13 +19,14 @@ def main() -> None:
     entry.load_tensorflow()
     from gansynth_tf import export
 
-    if export.is_export(FLAGS.ckpt_dir):
-        raise ValueError(f"--ckpt_dir must be a run folder. Received: {FLAGS.ckpt_dir}, which is an export already.")
-    model = build.load(pathlib.Path(FLAGS.ckpt_dir))
-    description = export.export_model(model, FLAGS.export_dir)
-    seconds = description["audio_length"] / description["sample_rate"]
-    inputs = f"z [batch, {description['latent_size']}] and pitch [batch]"
-    print(f"Saved to {FLAGS.export_dir}: {inputs} -> {seconds:g} s of audio")
+    run = pathlib.Path(FLAGS.ckpt_dir).expanduser()
+    if export.find_export(run):
+        raise ValueError(f"--ckpt_dir must be a run folder. Received: {run}, which is an export already.")
+    export.check_place(FLAGS.export_dir)
+    model = build.load(run)
+    folder = export.export_model(model, FLAGS.export_dir, build.describe_run(run))
+    seconds = model.audio_length / model.sample_rate
+    print(f"Saved to {folder}: z [batch, {model.latent_size}] and pitch [batch] -> {seconds:g} s of audio")
 
 
 def console_entry_point() -> None:

@@ -13,13 +13,6 @@ import gansynth_tf
 from gansynth_tf.audio import load_audio
 
 
-@pytest.fixture(scope="module")
-def exported(tiny_run, run_command, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("generate") / "export"
-    assert run_command("export", f"--ckpt_dir={tiny_run.folder}", f"--export_dir={folder}").code == 0
-    return folder
-
-
 @pytest.fixture
 def tune(tmp_path):
     """A MIDI file: three notes, the last out of the model's three pitches, and a drum."""
