@@ -16,7 +16,12 @@ LAYERS = (
     ("data/records", "data/sf2", "data/rendering", "data/soundfont", "data/pipeline"),
     ("spectral", "mel", "representations", "normalizers"),
     ("schedules", "layers", "networks", "losses", "latents"),
-    ("model",),
+    (
+        "model",
+        "baselines/note_model", "baselines/autoencoder", "baselines/distributions", "baselines/wavegan",
+        "baselines/wavenet", "baselines/wavenet_sampling", "baselines/wavenet_autoencoder", "baselines/wavenet_models",
+        "baselines/spectral_autoencoder",
+    ),
     ("training/strategy", "training/checkpoints", "training/reporting", "training/steps", "training/loop"),
     (
         "generation/midi", "generation/synthesis",

@@ -1,0 +1,1 @@
+"""The systems that GANSynth was compared with, each its own network."""
