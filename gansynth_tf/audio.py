@@ -64,12 +64,18 @@ def save_wav(path: str | os.PathLike, wave: np.ndarray, sample_rate: int, subtyp
     # a full disk is an OSError only where Python writes.
     buffer = io.BytesIO()
     soundfile.write(buffer, wave, sample_rate, subtype=subtype, format="WAV")
-    content = bytearray(buffer.getvalue())
-    peak = content.find(b"PEAK", 0, _LONGEST_HEADER)
-    if peak >= 0:
-        content[peak + 12 : peak + 16] = bytes(4)
     with files.replacing(path) as beside:
-        beside.write_bytes(content)
+        beside.write_bytes(buffer.getbuffer())
+        clear_peak_time(beside)
+
+
+def clear_peak_time(path: str | os.PathLike) -> None:
+    """Sets the time that libsndfile stamps into a float WAV file's PEAK chunk to zero, in place."""
+    with open(path, "r+b") as file:
+        place = file.read(_LONGEST_HEADER).find(b"PEAK")
+        if place >= 0:
+            file.seek(place + 12)
+            file.write(bytes(4))
 
 
 def resample(wave: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:

@@ -192,3 +192,33 @@ def truncate(z, psi: float):
     if not np.isfinite(psi):
         raise ValueError(f"Expected a finite psi (1 = no truncation). Received: {psi}")
     return z * psi
+
+
+def mix(latents, weights) -> np.ndarray:
+    """Blends latents: the direction of the weighted sum of their directions, at the weighted mean of their norms.
+
+    A plain weighted sum would be shorter than any of them, and sound as truncated latents do. Equal shares of two give
+    the middle of their slerp.
+
+    Args:
+        latents: [instruments, latent].
+        weights: [instruments], 0 or more, not all 0; only their proportions count.
+
+    Returns:
+        float32 [latent].
+
+    Raises:
+        ValueError: If the shapes or weights do not fit, or the latents cancel each other out.
+    """
+    latents, weights = np.asarray(latents, np.float64), np.asarray(weights, np.float64)
+    if latents.ndim != 2 or weights.shape != latents.shape[:1]:
+        raise ValueError(f"Expected a weight for each latent. Received shapes: {weights.shape} and {latents.shape}")
+    if not np.all((weights >= 0) & np.isfinite(weights)) or not weights.sum() > 0:
+        raise ValueError(f"Expected weights of 0 or more, not all 0. Received: {weights.tolist()}")
+    shares = weights / weights.sum()
+    norms = np.linalg.norm(latents, axis=1)
+    direction = shares @ _divide(latents, norms[:, np.newaxis])
+    length = np.linalg.norm(direction)
+    if length < _PARALLEL_SINE and norms.any():
+        raise ValueError("Expected latents of different directions. Received opposites, which cancel each other out")
+    return (shares @ norms * _divide(direction, length)).astype(np.float32)

@@ -115,3 +115,24 @@ def test_truncate():
     np.testing.assert_array_equal(latents.truncate(z, 1.0), z)
     with pytest.raises(ValueError, match="psi"):
         latents.truncate(z, np.nan)
+
+
+def test_mixtures_keep_the_norm():
+    z = np.random.default_rng(3).normal(size=(3, 7))
+    norms = np.linalg.norm(z, axis=1)
+    mixed = latents.mix(z, [2, 1, 0])
+    np.testing.assert_allclose(np.linalg.norm(mixed), (2 * norms[0] + norms[1]) / 3, rtol=1e-6)
+    direction = 2 * z[0] / norms[0] + z[1] / norms[1]
+    np.testing.assert_allclose(mixed / np.linalg.norm(mixed), direction / np.linalg.norm(direction), rtol=1e-5)
+    np.testing.assert_allclose(latents.mix(z, [0, 5, 0]), z[1], rtol=1e-5)
+    np.testing.assert_array_equal(latents.mix(np.zeros([2, 4]), [1, 1]), np.zeros(4))
+    unit = z / norms[:, np.newaxis]
+    np.testing.assert_allclose(latents.mix(unit[:2], [3, 3]), latents.slerp(unit[0], unit[1], 0.5), rtol=1e-5)
+
+
+@pytest.mark.parametrize("weights", [[1], [0, 0], [1, -1], [1, np.nan], [1, np.inf]])
+def test_impossible_mixtures(weights):
+    with pytest.raises(ValueError, match="weight"):
+        latents.mix(np.eye(2), weights)
+    with pytest.raises(ValueError, match="cancel"):
+        latents.mix([[1.0, 2.0], [-1.0, -2.0]], [1, 1])

@@ -24,7 +24,8 @@ LAYERS = (
     ),
     ("training/strategy", "training/checkpoints", "training/reporting", "training/steps", "training/loop"),
     (
-        "generation/midi", "generation/synthesis",
+        "generation/smf", "generation/midi", "generation/notes", "generation/instruments", "generation/levels",
+        "generation/looping", "generation/synthesis", "generation/sound_files", "generation/writing",
         "evaluation/pitch_metrics", "evaluation/diversity", "evaluation/evaluate",
         "rainbow", "folding", "plots", "snapshots", "warmup", "serving", "export",
     ),

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import struct
 import subprocess
 import sys
 
@@ -11,6 +12,7 @@ import soundfile
 
 import gansynth_tf
 from gansynth_tf.audio import load_audio
+from gansynth_tf.latents import mix, slerp
 
 
 @pytest.fixture
@@ -75,8 +77,8 @@ def test_a_clip_follows_its_midi_file(tiny_run, tune, run_command, tmp_path):
     assert finished.code == 0, finished.err
     assert sorted(contents(tmp_path / "a")) == ["generated_clip.json", "generated_clip.wav", "generated_clip_z.npy"]
     facts = json.loads((tmp_path / "a" / "generated_clip.json").read_text())
-    assert facts["pitch"] == [60, 61, 74] and facts["secs_per_instrument"] == 1.0
-    assert (facts["num_folded"], facts["num_shortened"], facts["num_drums_skipped"]) == (1, 1, 1)
+    assert facts["num_notes"] == 3 and facts["secs_per_instrument"] == 1.0 and facts["instruments"] == ["0", "1", "2"]
+    assert (facts["num_folded"], facts["num_long"], facts["num_drums_skipped"]) == (1, 1, 1)
     for text in ("1 notes moved by octaves", "1 notes longer", "1 notes of drums skipped"):
         assert text in finished.out
     assert np.load(tmp_path / "a" / "generated_clip_z.npy").shape == (3, 5)
@@ -98,6 +100,153 @@ def test_an_exported_folder_generates_the_same(tiny_run, exported, tune, run_com
     assert len(waves["run"]) == 9 and [p.name for p in waves["run"]] == [p.name for p in waves["exported"]]
     for ours, theirs in zip(*waves.values(), strict=True):
         np.testing.assert_allclose(load_audio(theirs, 16000), load_audio(ours, 16000), atol=1e-5)
+
+
+def test_chosen_pitches_and_numbers_of_notes(tiny_run, run_command, tmp_path):
+    def pairs(name, *flags):
+        finished = run_command("generate", f"--ckpt_dir={tiny_run.folder}", f"--output_dir={tmp_path / name}", *flags)
+        assert finished.code == 0, finished.err
+        facts = [json.loads((tmp_path / name / f"generated_{n}.json").read_text())
+                 for n in range(len(list((tmp_path / name).glob("*.wav"))))]  # fmt: skip
+        return [(fact["instrument"], fact["pitch"]) for fact in facts]
+
+    assert pairs("a", "--pitch=62,C4", "--batch_size=5") == [("0", 62), ("0", 60), ("1", 62), ("1", 60)]
+    assert pairs("b", "--pitch=all", "--num_notes=4", "--batch_size=1") == [("0", 60), ("0", 61), ("0", 62), ("1", 60)]
+    assert pairs("c", "--pitch=60", "--instrument=3,1") == [("3", 60), ("1", 60)]
+    assert [name for name, _ in pairs("d", "--num_notes=3")] == ["0", "1", "2"]
+    # A random instrument's number says which it is, however many are drawn.
+    instruments = [np.load(tmp_path / name / "generated_z.npy") for name in "ab"]
+    assert instruments[0].shape == (2, 5)
+    pairs("e", "--pitch=60", "--seed=9", "--batch_size=4")
+    pairs("f", "--pitch=60", "--seed=9", "--instrument=2")
+    waves = [load_audio(tmp_path / name, 16000) for name in ("e/generated_2.wav", "f/generated_0.wav")]
+    np.testing.assert_allclose(*waves, atol=1e-5)
+
+
+def test_instruments_are_kept_mixed_and_played_again(tiny_run, run_command, tmp_path):
+    kept = tmp_path / "mine.json"
+
+    def generate(name, *flags):
+        finished = run_command("generate", f"--ckpt_dir={tiny_run.folder}", f"--output_dir={tmp_path / name}", *flags)
+        assert finished.code == 0, finished.err
+        return finished.out
+
+    generate("all", "--seed=1", "--batch_size=4", "--truncation=0.5")
+    z = np.load(tmp_path / "all" / "generated_z.npy")
+    np.testing.assert_allclose(z, 0.5 * gansynth_tf.load(tiny_run.folder).sample_z(4, 1), rtol=1e-6)
+    out = generate(
+        "two", f"--z_file={tmp_path / 'all' / 'generated_z.npy'}", "--instrument=2,0", f"--save_z={kept}",
+        "--save_names=flute, bell",
+    )  # fmt: skip
+    assert "Saved 2 instruments to" in out
+    instruments = json.loads(kept.read_text())["instruments"]
+    assert list(instruments) == ["flute", "bell"]
+    np.testing.assert_array_equal(np.float32(instruments["flute"]), z[2])
+    mixture = "0.7*flute+0.3*bell"
+    flags = (f"--z_file={kept}", f"--instrument=bell,{mixture}", "--pitch=61", f"--save_z={kept}")
+    out = generate("mixed", *flags)
+    assert "Replaced the instrument bell" in out and "which has 3" in out
+    assert list(json.loads(kept.read_text())["instruments"]) == ["flute", "bell", "0.7_flute_0.3_bell"]
+    facts = json.loads((tmp_path / "mixed" / "generated_1.json").read_text())
+    assert facts["instrument"] == mixture and facts["instruments_file"] == str(kept)
+    played = np.load(tmp_path / "mixed" / "generated_z.npy")
+    np.testing.assert_array_equal(played[0], z[0])
+    np.testing.assert_allclose(played[1], mix(z[[2, 0]], [0.7, 0.3]), rtol=1e-6)
+    generate("random", "--seed=5", "--batch_size=1", f"--save_z={tmp_path / 'new.npz'}")
+    assert list(np.load(tmp_path / "new.npz").files) == ["seed5_0"]
+
+
+def test_a_walk_between_instruments(tiny_run, run_command, tmp_path):
+    def generate(name):
+        return run_command(
+            "generate", f"--ckpt_dir={tiny_run.folder}", f"--output_dir={tmp_path / name}", "--interpolate=1,0",
+            "--steps=3", "--pitch=60,62", "--seed=3",
+        )  # fmt: skip
+
+    finished = generate("a")
+    assert finished.code == 0, finished.err
+    files = contents(tmp_path / "a")
+    names = [f"interpolation_{index}" for index in range(6)]
+    assert sorted(files) == sorted(
+        [f"{n}.wav" for n in names] + [f"{n}.json" for n in names] + ["interpolation_z.npy", "interpolation.png"]
+    )
+    z, corners = np.load(tmp_path / "a" / "interpolation_z.npy"), gansynth_tf.load(tiny_run.folder).sample_z(2, 3)
+    np.testing.assert_allclose(z[[0, 2]], corners[[1, 0]], rtol=1e-5)
+    np.testing.assert_allclose(z[1], slerp(corners[1], corners[0], 0.5), rtol=1e-5)
+    facts = json.loads(files["interpolation_4.json"])
+    assert (facts["pitch"], facts["z_row"], facts["instrument"]) == (62, 1, "1 to 0, step 1")
+    assert generate("again").code == 0 and contents(tmp_path / "again") == files
+    width, height = struct.unpack(">II", files["interpolation.png"][16:24])
+    assert width > 1.3 * height > 500  # Three columns and two rows.
+
+
+def test_formats_rates_and_levels(tiny_run, tune, run_command, tmp_path):
+    flags = ["--format=flac", "--sample_rate=22050", "--bit_depth=16", "--normalize=peak", "--seed=1"]
+    for kind, name, seconds in (([], "generated_0", 0.25), ([f"--midi_file={tune}"], "generated_clip", 2.5625)):
+        for folder in ("a", "again"):
+            arguments = [f"--ckpt_dir={tiny_run.folder}", f"--output_dir={tmp_path / folder}", *flags, *kind]
+            finished = run_command("generate", *arguments)
+            assert finished.code == 0, finished.err
+        info = soundfile.info(tmp_path / "a" / f"{name}.flac")
+        assert (info.format, info.subtype, info.samplerate) == ("FLAC", "PCM_16", 22050)
+        assert info.frames == round(seconds * 22050)
+        peak = np.abs(soundfile.read(tmp_path / "a" / f"{name}.flac")[0]).max()
+        assert peak == pytest.approx(0.99, abs=1e-3)
+        assert json.loads((tmp_path / "a" / f"{name}.json").read_text())["gain"] > 1
+    assert contents(tmp_path / "a") == contents(tmp_path / "again")
+    arguments = [f"--ckpt_dir={tiny_run.folder}", f"--output_dir={tmp_path / 'b'}", "--normalize=loudness", "--seed=1"]
+    gains = []
+    for loudness in (-40, -34):
+        assert run_command("generate", *arguments, f"--loudness={loudness}", f"--midi_file={tune}").code == 0
+        gains.append(json.loads((tmp_path / "b" / "generated_clip.json").read_text())["gain"])
+    assert gains[1] / gains[0] == pytest.approx(10**0.3)
+
+
+def test_tracks_with_instruments_of_their_own_and_long_notes(tiny_run, run_command, tmp_path):
+    import pretty_midi
+
+    music = pretty_midi.PrettyMIDI()
+    for name, pitch in (("Lead", 60), ("Bass", 61), ("Pad", 62)):
+        track = pretty_midi.Instrument(0, name=name)
+        track.notes.append(pretty_midi.Note(velocity=90, pitch=pitch, start=0.0, end=1.5))
+        music.instruments.append(track)
+    music.write(str(tmp_path / "band.mid"))
+    flags = [f"--ckpt_dir={tiny_run.folder}", f"--midi_file={tmp_path / 'band.mid'}", "--tracks=own", "--seed=1"]
+    looped = run_command("generate", *flags, f"--output_dir={tmp_path / 'a'}", "--long_notes=loop")
+    assert looped.code == 0, looped.err
+    assert "3 notes longer than the model's notes and looped" in looped.out
+    assert "Bass, channel 2: instrument 1" in looped.out
+    assert np.load(tmp_path / "a" / "generated_clip_z.npy").shape == (3, 5)
+    cut = run_command("generate", *flags, f"--output_dir={tmp_path / 'b'}", "--instrument=4,2")
+    assert "and cut" in cut.out and "Pad, channel 3: instrument 4" in cut.out
+    waves = [load_audio(tmp_path / name / "generated_clip.wav", 16000) for name in "ab"]
+    assert len(waves[0]) == len(waves[1]) == 1.5625 * 16000
+    assert np.abs(waves[0][20000:22000]).max() > 0 and not waves[1][20000:].any()
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--pitch=63"], "3 pitches from 60 to 62. Received: 63; the nearest is 62"),
+        (["--instrument=flute"], "Received: 'flute'"),
+        (["--interpolate=1"], "Expected --interpolate=A,B or more. Received: 1"),
+        (["--interpolate", "1", "2"], "Expected flags only. Received: 2"),
+        (["--steps=1", "--interpolate=0,1"], "--steps=1"),
+        (["--truncation=nan"], "psi"),
+        (["--format=flac", "--bit_depth=float"], "24, 16 for flac"),
+        (["--sample_rate=20"], "1000 to 384000 Hz"),
+        (["--output_dir=gs://bucket/notes"], "folder of this machine"),
+        (["--midi_file=a.mid", "--pitch=60"], "--midi_file alone"),
+        (["--z_file=none.npy"], "none.npy"),
+        (["--save_z=a.json", "--save_names=b"], "8 --save_names. Received: 1"),
+        (["--save_z=a.txt"], "ends in .json or .npz"),
+    ],
+)
+def test_what_cannot_be_asked_for(flags, words, tiny_run, run_command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    finished = run_command("generate", f"--ckpt_dir={tiny_run.folder}", "--output_dir=out", *flags)
+    assert finished.code == 2 and words in finished.err and finished.err.count("\n") == 1
+    assert not list(tmp_path.iterdir())
 
 
 # ---------------------------------------------------------------------------------------------------- the interface
