@@ -217,8 +217,8 @@ def mix(latents, weights) -> np.ndarray:
         raise ValueError(f"Expected weights of 0 or more, not all 0. Received: {weights.tolist()}")
     shares = weights / weights.sum()
     norms = np.linalg.norm(latents, axis=1)
-    direction = shares @ _divide(latents, norms[:, np.newaxis])
+    direction = shares @ _divide(np, latents, norms[:, np.newaxis])
     length = np.linalg.norm(direction)
     if length < _PARALLEL_SINE and norms.any():
         raise ValueError("Expected latents of different directions. Received opposites, which cancel each other out")
-    return (shares @ norms * _divide(direction, length)).astype(np.float32)
+    return (shares @ norms * _divide(np, direction, length)).astype(np.float32)
