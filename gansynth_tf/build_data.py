@@ -16,6 +16,8 @@ def prepare_data(hparams: HParams, progress: bool = True) -> pathlib.Path:
     """
     from gansynth_tf.data import soundfont
 
+    if hparams.dataset_name != "soundfont":
+        raise ValueError(f"Notes of {hparams.dataset_name} cannot be read yet. Set dataset_name to soundfont.")
     folder = pathlib.Path(hparams.records_dir or pathlib.Path(hparams.train_root_dir) / "data")
     request = soundfont.SoundfontRequest(
         soundfont_path=hparams.soundfont_path,

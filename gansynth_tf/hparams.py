@@ -23,7 +23,7 @@ RESUMABLE_CHANGES = (
 )  # fmt: skip
 
 _CHOICES = {
-    "dataset_name": ("soundfont",),
+    "dataset_name": ("soundfont", "nsynth_tfds"),
     "data_type": ("linear", "phase", "mel", "wave"),
     "data_normalizer": (
         "none",
