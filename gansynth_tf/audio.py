@@ -1,13 +1,17 @@
 """Audio files and sample arrays: load, save, resample, crop or pad; all mono, float32, [samples]."""
 
 import io
+import math
 import os
 import pathlib
+import typing
 
 import numpy as np
 
 from gansynth_tf import files
 
+_BLOCK_FRAMES = 2**16  # Read at once where a whole file might not fit in memory.
+_QUIET = 0.01  # Share of a file's peak, -40 dB: recordings are seldom quieter before the sound begins.
 _LONGEST_HEADER = 80  # Bytes of a mono WAV file before its samples.
 
 
@@ -38,6 +42,61 @@ def load_audio(path: str | os.PathLike, sample_rate: int) -> np.ndarray:
     if not len(wave):
         raise ValueError(f"Expected audio with samples. Received: {path}, which holds none; remove it.")
     return resample(wave.mean(axis=1, dtype=np.float32), file_rate, sample_rate)
+
+
+class Beginning(typing.NamedTuple):
+    """The beginning of a file's sound.
+
+    Args:
+        wave: float32 [samples] at the file's rate, the mean of its channels.
+        rate: The file's rate in Hz.
+        channels: How many the file has.
+        seconds: How long the sound goes on in the file, the part that was not read included.
+    """
+
+    wave: np.ndarray
+    rate: int
+    channels: int
+    seconds: float
+
+
+def read_beginning(file: typing.BinaryIO, seconds: float, trim_silence: bool = False) -> Beginning:
+    """Reads what a note needs of an audio file of any length.
+
+    Args:
+        file: Opened for reading bytes; anything that libsndfile reads.
+        seconds: How much; a tenth of a second more is given where there is more, for a resampler to look at.
+        trim_silence: Whether to begin 5 ms before the first sample within 40 dB of the file's peak.
+
+    Returns:
+        The beginning; its wave may be empty, or hold NaN where the file does.
+
+    Raises:
+        ValueError: The file is not audio.
+    """
+    import soundfile
+
+    try:
+        with soundfile.SoundFile(file) as sound:
+            start = max(0, _find_onset(sound) - sound.samplerate // 200) if trim_silence else 0
+            sound.seek(start)
+            wanted = math.ceil((seconds + 0.1) * sound.samplerate)
+            wave = sound.read(wanted, dtype="float32", always_2d=True).mean(axis=1, dtype=np.float32)
+            # Headers of cut files promise too much.
+            length = sound.frames - start if len(wave) == wanted else len(wave)
+            return Beginning(wave, sound.samplerate, sound.channels, length / sound.samplerate)
+    except soundfile.SoundFileError as error:
+        raise ValueError(str(getattr(error, "error_string", error))) from error
+
+
+def _find_onset(sound) -> int:
+    """Frame of the first sample within 40 dB of an open file's peak."""
+    peaks = [float(np.abs(block).max()) for block in sound.blocks(_BLOCK_FRAMES, dtype="float32") if block.size]
+    threshold = _QUIET * max(peaks, default=0.0)
+    first = next((place for place, peak in enumerate(peaks) if peak >= threshold), 0)
+    sound.seek(first * _BLOCK_FRAMES)
+    block = sound.read(_BLOCK_FRAMES, dtype="float32", always_2d=True)
+    return first * _BLOCK_FRAMES + int(np.argmax(np.abs(block).max(axis=1, initial=0.0) >= threshold))
 
 
 def save_wav(path: str | os.PathLike, wave: np.ndarray, sample_rate: int, subtype: str = "FLOAT") -> None:

@@ -8,6 +8,7 @@ import pathlib
 import re
 import shutil
 import tempfile
+import typing
 from collections.abc import Iterator
 
 
@@ -102,6 +103,20 @@ def numbers(parent: str | os.PathLike) -> list[int]:
     parent = pathlib.Path(parent)
     names = [path.name for path in parent.iterdir()] if parent.is_dir() else []
     return sorted(int(name) for name in names if re.fullmatch("0|[1-9][0-9]*", name))
+
+
+def is_remote(path: str | os.PathLike) -> bool:
+    """Whether a path belongs to another file system than this machine's, as "gs://bucket/notes"."""
+    return "://" in os.fspath(path)
+
+
+def open_any(path: str | os.PathLike) -> typing.BinaryIO:
+    """Opens a file for reading bytes; "gs://…" and the like through tf.io.gfile."""
+    if not is_remote(path):
+        return open(path, "rb")
+    from tensorflow import io
+
+    return io.gfile.GFile(os.fspath(path), "rb")
 
 
 def _default_mode(mode: int) -> int:

@@ -13,17 +13,25 @@ import typing
 
 # Fields of Magenta that mean nothing here; accepted, so that its command lines and experiment.json files load.
 IGNORED_MAGENTA_KEYS = (
-    "train_data_path", "tfds_data_dir", "master", "ps_tasks", "task", "debug_hook", "g_fn", "d_fn", "eval_batch_size",
+    "train_data_path", "master", "ps_tasks", "task", "debug_hook", "g_fn", "d_fn", "eval_batch_size",
 )  # fmt: skip
 
 # Settings of a run that may change when it is resumed: they do not touch what is learnt.
 RESUMABLE_CHANGES = (
-    "train_root_dir", "soundfont_path", "total_num_images", "train_time_limit", "save_summaries_num_images",
-    "steps_per_call", "keep_checkpoints", "checkpoint_seconds", "records_dir", "fake_batch_size",
+    "train_root_dir", "soundfont_path", "data_path", "tfds_data_dir", "total_num_images", "train_time_limit",
+    "save_summaries_num_images", "steps_per_call", "keep_checkpoints", "checkpoint_seconds", "records_dir",
+    "fake_batch_size",
+)  # fmt: skip
+
+# Settings that each source of a mix may have for itself.
+SOURCE_KEYS = (
+    "data_path", "tfds_data_dir", "tfds_name", "detect_pitch", "trim_silence", "instrument_sources",
+    "instrument_families", "min_velocity", "max_velocity", "min_pitch", "max_pitch", "soundfont_path",
+    "soundfont_programs", "soundfont_velocities", "soundfont_hold_fraction",
 )  # fmt: skip
 
 _CHOICES = {
-    "dataset_name": ("soundfont", "nsynth_tfds"),
+    "dataset_name": ("soundfont", "folder", "records", "nsynth_tfds", "nsynth_records", "mix"),
     "data_type": ("linear", "phase", "mel", "wave"),
     "data_normalizer": (
         "none",
@@ -46,6 +54,17 @@ class HParams:
     records_dir: str = ""  # Where rendered notes are kept; empty: train_root_dir/data.
     # ------------------------------------------------------------------------------------------ data
     dataset_name: str = "soundfont"  # Magenta: nsynth_tfds.
+    data_path: str = ""  # Of "folder", "records" and "nsynth_records".
+    tfds_data_dir: str = ""  # Of "nsynth_tfds"; empty: where TFDS keeps its data.
+    tfds_name: str = "nsynth/gansynth_subset"
+    sources: tuple[dict, ...] = ()  # Of "mix": [{"name": "folder", "weight": 2, "data_path": "mine"}, …].
+    detect_pitch: bool = False  # Measure the pitch of files that nothing else says.
+    trim_silence: bool = False  # Begin files at their sound.
+    unconditional: bool = False  # One class, whatever the notes' pitches.
+    instrument_sources: tuple[str, ...] = ()  # Of acoustic, electronic, synthetic; empty: all.
+    instrument_families: tuple[str, ...] = ()  # NSynth's; empty: all.
+    min_velocity: int = 0
+    max_velocity: int = 127
     soundfont_path: str = ""  # Empty: the SoundFont that pretty_midi installs.
     soundfont_programs: tuple[int, ...] = ()  # General MIDI programs from 0; empty: every usable acoustic one.
     soundfont_velocities: tuple[int, ...] = (25, 50, 75, 100, 127)  # NSynth's.
@@ -117,6 +136,10 @@ class HParams:
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} must be one of {', '.join(choices)}. Received: {getattr(self, name)!r}")
         self._check_ranges()
+        if bool(self.sources) != (self.dataset_name == "mix"):
+            received = f"dataset_name {self.dataset_name!r} and {len(self.sources)} sources"
+            raise ValueError(f"sources belong to dataset_name 'mix', which needs at least one. Received: {received}")
+        self.mixed_sources()
 
     def _check_ranges(self) -> None:
         """Bounds that no type says."""
@@ -136,9 +159,10 @@ class HParams:
         for name in ("adam_beta1", "adam_beta2", "ema_decay"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 0 and below 1. Received: {getattr(self, name)}")
-        if not 0 <= self.min_pitch <= self.max_pitch <= 127:
-            received = f"{self.min_pitch} and {self.max_pitch}"
-            raise ValueError(f"Expected 0 <= min_pitch <= max_pitch <= 127. Received: {received}")
+        for what in ("pitch", "velocity"):
+            low, high = getattr(self, f"min_{what}"), getattr(self, f"max_{what}")
+            if not 0 <= low <= high <= 127:
+                raise ValueError(f"Expected 0 <= min_{what} <= max_{what} <= 127. Received: {low} and {high}")
         if not 0 <= self.seed < 2**31:
             raise ValueError(f"seed must be in 0..{2**31 - 1}. Received: {self.seed}")
         if not 0 < self.soundfont_hold_fraction <= 1:
@@ -159,6 +183,29 @@ class HParams:
     def hold_seconds(self) -> float:
         """How long a rendered note is held before its release."""
         return self.soundfont_hold_fraction * self.audio_length / self.sample_rate
+
+    def mixed_sources(self) -> list[tuple[float, "HParams"]]:
+        """Weight and settings of each source of a mix: the run's own settings, overridden by what the source says.
+
+        Raises:
+            ValueError: A source has no name, a weight that is not positive, or a setting that is not one of data.
+        """
+        mixed = []
+        for number, source in enumerate(self.sources, start=1):
+            own = dict(source)
+            name, weight = own.pop("name", None), own.pop("weight", 1.0)
+            where = f"Source {number} of sources"
+            if not isinstance(name, str) or name == "mix" or name not in _CHOICES["dataset_name"]:
+                known = ", ".join(choice for choice in _CHOICES["dataset_name"] if choice != "mix")
+                raise ValueError(f"{where} must have a 'name' among {known}. Received: {name!r}")
+            if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 < weight < math.inf:
+                raise ValueError(f"{where} must have a 'weight' above 0. Received: {weight!r}")
+            for key in own:
+                if key not in SOURCE_KEYS:
+                    nearest = difflib.get_close_matches(key, SOURCE_KEYS, n=1, cutoff=0.0)[0]
+                    raise ValueError(f"{where} has an unknown setting {key!r}. Did you mean {nearest!r}?")
+            mixed.append((float(weight), dataclasses.replace(self, **own, dataset_name=name, sources=())))
+        return mixed
 
     # ------------------------------------------------------------------------------------------ to and from
     def override(self, values: dict) -> "HParams":
@@ -208,9 +255,11 @@ def _checked(field: dataclasses.Field, value: object) -> object:
         return None
     kind = next((t for t in typing.get_args(kind) if t is not type(None)), kind) if optional else kind
     if typing.get_origin(kind) is tuple:
-        if isinstance(value, (list, tuple)) and all(isinstance(v, int) and not isinstance(v, bool) for v in value):
+        inner = typing.get_args(kind)[0]
+        if isinstance(value, (list, tuple)) and all(type(v) is inner for v in value):
             return tuple(value)
-        raise ValueError(f"{field.name} must be a list of integers. Received: {value!r}")
+        plural = {int: "integers", str: "strings", dict: "objects"}[inner]
+        raise ValueError(f"{field.name} must be a list of {plural}. Received: {value!r}")
     if kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
         if not math.isfinite(value):
             raise ValueError(f"{field.name} must be a finite number. Received: {value!r}")

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+UNPITCHED = 60  # What a sound of no known pitch is played at: the key that SoundFont 2.04 (7.10) gives such samples.
+
 
 def midi_to_hz(midi: np.ndarray | float) -> np.ndarray:
     """Equal-tempered frequency of MIDI pitches: 440 * 2**((midi - 69) / 12) Hz.
@@ -38,15 +40,21 @@ class PitchClasses:
     Args:
         pitches: Distinct MIDI pitches in 0..127, ascending. A pitch's place is its class index.
         counts: Notes of each pitch, all positive. Latents are drawn together with pitches in this proportion.
+        pitched: False for an unconditional model, whose one class holds notes of any pitch or none; the class goes by
+            the pitch `UNPITCHED`.
 
     Raises:
-        ValueError: Lengths differ or are 0, or the pitches are not ascending MIDI pitches, or a count is not positive.
+        ValueError: Lengths differ or are 0, or the pitches are not ascending MIDI pitches, or a count is not positive,
+            or there is another than the one class of an unconditional model.
     """
 
     pitches: tuple[int, ...]
     counts: tuple[int, ...]
+    pitched: bool = True
 
     def __post_init__(self):
+        if not self.pitched and tuple(self.pitches) != (UNPITCHED,):
+            raise ValueError(f"Expected the one pitch {UNPITCHED} of an unpitched class. Received: {self.pitches}.")
         if not self.pitches or len(self.pitches) != len(self.counts):
             sizes = f"{len(self.pitches)} pitches and {len(self.counts)} counts"
             raise ValueError(f"Expected at least one pitch and one count for each. Received: {sizes}.")
@@ -127,11 +135,17 @@ class PitchClasses:
         counted = sorted(collections.Counter(int(pitch) for pitch in pitches).items())
         return cls(tuple(pitch for pitch, _ in counted), tuple(count for _, count in counted))
 
-    def to_json(self) -> dict[str, list[int]]:
+    @classmethod
+    def unpitched(cls, count: int) -> "PitchClasses":
+        """The one class of an unconditional model, counted from so many notes."""
+        return cls((UNPITCHED,), (count,), pitched=False)
+
+    def to_json(self) -> dict:
         """A dict that JSON can hold; `from_json` reads it."""
-        return {"pitches": list(self.pitches), "counts": list(self.counts)}
+        return {"pitches": list(self.pitches), "counts": list(self.counts), "pitched": self.pitched}
 
     @classmethod
-    def from_json(cls, values: Mapping[str, Iterable[int]]) -> "PitchClasses":
-        """Reads what `to_json` gave."""
-        return cls(tuple(int(pitch) for pitch in values["pitches"]), tuple(int(count) for count in values["counts"]))
+    def from_json(cls, values: Mapping) -> "PitchClasses":
+        """Reads what `to_json` gave; "pitched" may be missing."""
+        pitches, counts = (tuple(int(number) for number in values[name]) for name in ("pitches", "counts"))
+        return cls(pitches, counts, bool(values.get("pitched", True)))

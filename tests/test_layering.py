@@ -13,7 +13,11 @@ PACKAGE = ROOT / "gansynth_tf"
 # before it in its own folder.
 LAYERS = (
     ("files", "hparams", "audio", "pitches"),
-    ("data/records", "data/sf2", "data/rendering", "data/soundfont", "data/pipeline"),
+    (
+        "data/notes", "data/filters", "data/shards", "data/records", "data/pipeline", "data/sf2", "data/rendering",
+        "data/soundfont", "data/labels", "data/pitch_detection", "data/audio_folder", "data/selection", "data/nsynth",
+        "data/report",
+    ),
     ("spectral", "mel", "representations", "normalizers"),
     ("schedules", "layers", "networks", "losses", "latents"),
     (
@@ -29,10 +33,10 @@ LAYERS = (
         "evaluation/pitch_metrics", "evaluation/diversity", "evaluation/evaluate",
         "rainbow", "folding", "plots", "snapshots", "warmup", "serving", "export",
     ),
-    ("settings", "magenta_folders", "magenta_import", "build_data", "build", "build_training"),
+    ("settings", "build_data", "build", "build_training"),
     (
         "cli/entry", "cli/prepare", "cli/train", "cli/generate", "cli/plot", "cli/export", "cli/evaluate",
-        "cli/convert", "cli/quickstart",
+        "cli/quickstart",
     ),
 )  # fmt: skip
 LAYER = {module: number for number, modules in enumerate(LAYERS) for module in modules}

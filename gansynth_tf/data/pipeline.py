@@ -1,10 +1,13 @@
-"""Notes on their way to training: filter, label, shuffle, repeat, batch; the order is a pure function of the seed.
+"""Notes on their way to training: filter, label, shuffle, mix, repeat, batch; the order is a pure function of the seed.
 
 Epoch e is shuffled with a seed made from (seed, e), so a run that stops after n examples and starts again with
-`start_example=n` sees what it would have seen.
+`start_example=n` sees what it would have seen. So it is with several sets mixed by weights: which of them example n
+comes from, and its place in that set's own stream, follow from n alone.
 """
 
+import collections
 import contextlib
+import functools
 import os
 from collections.abc import Callable, Iterator, Sequence
 
@@ -12,58 +15,176 @@ import numpy as np
 import tensorflow as tf
 
 from gansynth_tf import pitches
-from gansynth_tf.data import records
+from gansynth_tf.data import notes
+from gansynth_tf.data.records import NoteSet
 
 # Sets of up to 256 MB (2000 notes of 4 s at 16 kHz) stay in memory.
 CACHE_BYTES = 2**28
+SHUFFLE_BUFFER = 1024
+_BLOCK_BYTES = 2**27  # What a shuffled block may hold in memory, so that long notes do not fill it.
 _CYCLE_LENGTH = 16
+_BLOCK_NOTES = 128  # Read at once where only numbers are wanted.
+_MIX_BLOCK = 1000  # Examples within which the sets' shares are exact.
 _PARTS = {"instrument": "label", "family": "family", "source": "source"}
+# What decides whether a note is wanted.
+FILTERED = ("pitch", "velocity", "instrument/family", "instrument/source")
 
 
 def make_dataset(
-    shards: Sequence[str],
+    sets: Sequence[NoteSet] | Sequence[str],
     pitch_classes: pitches.PitchClasses,
     num_samples: int,
     batch_size: int,
     seed: int,
     start_example: int = 0,
-    shuffle_buffer: int = 1024,
+    shuffle_buffer: int = SHUFFLE_BUFFER,
     drop_remainder: bool = True,
     cache_bytes: int = CACHE_BYTES,
 ) -> tf.data.Dataset:
     """Makes the endless stream of training batches.
 
-    Every note with a known pitch comes once per epoch; other notes are left out. Batches run across epochs.
+    Every note with a known pitch comes once per epoch of its set; other notes are left out. Batches run across epochs.
 
     Args:
-        shards: Paths of record shards.
-        pitch_classes: Pitches to keep; their class index becomes the label.
+        sets: What `records.open_split` gives: each comes as often as its weight says. Or paths of record shards.
+        pitch_classes: Pitches to keep; their class index becomes the label. An unpitched class keeps every note.
         num_samples: Length of a note; longer ones lose their end, shorter ones are followed by zeros.
         batch_size: Notes in a batch.
         seed: Decides the order.
         start_example: How many notes of the stream to pass over.
-        shuffle_buffer: Notes shuffled together when the set is too large to be cached; a cached set is shuffled whole.
+        shuffle_buffer: Notes shuffled together when a set is too large to be cached; a cached set is shuffled whole.
         drop_remainder: Whether the batch size is static; the stream itself never ends.
-        cache_bytes: Shards of up to this total size are read once and kept in memory.
+        cache_bytes: Shards of up to this total size are read once and kept in memory; shared by the sets.
 
     Returns:
         Batches of {"audio": float32 [batch, samples]} and, int32 [batch] each, "label", "pitch", "velocity",
-        "instrument", "family", "source".
+        "instrument", "family", "source"; -1 where one of the last five is not known.
 
     Raises:
         FileNotFoundError: A shard is missing.
         ValueError: There are no shards, or one is damaged, or no note in them has a known pitch.
     """
-    shards = [os.fspath(path) for path in shards]
+    sets = _as_sets(sets)
     labels = _label_table(pitch_classes)
-    with _damage_reported(shards):
-        if _total_bytes(shards) <= cache_bytes:
-            make_epoch, num_notes = _cached_epochs(shards, labels)
+    counts = _mix_counts([note_set.weight for note_set in sets])
+    starts = _mix_starts(counts, seed, start_example)
+    streams = [
+        _stream_of(
+            note_set, pitch_classes, labels, _set_seed(seed, place), start, shuffle_buffer, cache_bytes // len(sets)
+        )
+        for place, (note_set, start) in enumerate(zip(sets, starts, strict=True))
+    ]  # fmt: skip
+    decode = functools.partial(_to_example, num_samples=num_samples, labels=labels)
+    if len(sets) == 1:
+        # Decoding a whole batch at once is half the work of its notes one by one.
+        dataset = streams[0].batch(batch_size, drop_remainder=drop_remainder)
+        dataset = dataset.map(functools.partial(decode, note_set=sets[0]), num_parallel_calls=2)
+    else:
+        decoded = [
+            stream.map(functools.partial(decode, note_set=note_set), num_parallel_calls=2)
+            for stream, note_set in zip(streams, sets, strict=True)
+        ]
+        dataset = _mix(decoded, counts, seed, start_example).batch(batch_size, drop_remainder=drop_remainder)
+    options = tf.data.Options()
+    options.deterministic = True
+    # Several workers share the stream instead of each reading files of their own.
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
+    return dataset.prefetch(2).with_options(options)
+
+
+def load_notes(
+    sets: Sequence[NoteSet] | Sequence[str], num_samples: int, limit: int | None = None
+) -> dict[str, np.ndarray]:
+    """Reads notes into memory, in the order of the shards.
+
+    Args:
+        sets: As for `make_dataset`.
+        num_samples: Length of a note; longer ones lose their end, shorter ones are followed by zeros.
+        limit: Read at most so many notes of each set; None: all.
+
+    Returns:
+        "audio" float32 [notes, samples], "id" str [notes], and int32 [notes] each: "pitch", "velocity", "instrument",
+        "family", "source"; -1 where one of the last five is not known.
+
+    Raises:
+        FileNotFoundError: A shard is missing.
+        ValueError: There are no shards, or one is damaged, or they hold no notes.
+    """
+    parts = [_load_set(note_set, num_samples, limit) for note_set in _as_sets(sets)]
+    return parts[0] if len(parts) == 1 else {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def count_notes(note_set: NoteSet, on_read: Callable[[int], None] = lambda read: None) -> dict:
+    """Reads a set once and counts what its filter keeps.
+
+    Args:
+        note_set: Any set.
+        on_read: Called now and then with the number of notes read so far.
+
+    Returns:
+        As in a manifest's split: "num_records" (all notes), "num_notes" (those kept), "pitches", "velocities",
+        "families" and "sources" (value -> notes; what is not known counts nowhere); and "labels": label -> (family,
+        source).
+
+    Raises:
+        ValueError: A shard is damaged.
+    """
+    names = (*FILTERED, "instrument/label")
+    features = {name: tf.io.FixedLenFeature([], tf.int64) for name in names}
+    dataset = tf.data.TFRecordDataset(note_set.shards).batch(_BLOCK_NOTES)
+    dataset = dataset.map(lambda batch: tf.io.parse_example(batch, features), num_parallel_calls=2)
+    columns, read = {name: collections.Counter() for name in names}, 0
+    labels: dict[int, tuple[str, str]] = {}
+    with _damage_reported(note_set.shards):
+        for batch in dataset:
+            kept = note_set.keep.matches(batch).numpy()
+            values = {name: batch[name].numpy()[kept].tolist() for name in names}
+            for name in names:
+                columns[name].update(values[name])
+            kinds = zip(values["instrument/family"], values["instrument/source"], strict=True)
+            labels.update(zip(values["instrument/label"], kinds, strict=True))
+            read += len(kept)
+            on_read(read)
+    num_notes = columns["pitch"].total()
+    for counter in columns.values():
+        del counter[notes.UNKNOWN]
+    words = {"families": ("instrument/family", notes.FAMILIES), "sources": ("instrument/source", notes.SOURCES)}
+    counted = {key: {known[n]: count for n, count in columns[name].items()} for key, (name, known) in words.items()}
+    kinds = {n: (notes.word(notes.FAMILIES, kind[0]), notes.word(notes.SOURCES, kind[1])) for n, kind in labels.items()}
+    counted |= {"pitches": dict(columns["pitch"]), "velocities": dict(columns["velocity"]), "labels": kinds}
+    return {"num_records": read, "num_notes": num_notes, **counted}
+
+
+# ---------------------------------------------------------------------------------------------------- one set
+
+
+def _as_sets(sets: Sequence[NoteSet] | Sequence[str]) -> list[NoteSet]:
+    if isinstance(sets, NoteSet):
+        return [sets]
+    if sets and all(isinstance(part, NoteSet) for part in sets):
+        return list(sets)
+    return [NoteSet(tuple(os.fspath(path) for path in sets))]
+
+
+def _stream_of(
+    note_set: NoteSet, pitch_classes: pitches.PitchClasses, labels: tf.Tensor, seed: int, start_example: int,
+    shuffle_buffer: int, cache_bytes: int,
+) -> tf.data.Dataset:  # fmt: skip
+    """A set's endless stream of serialized notes."""
+    total_bytes = _total_bytes(note_set.shards)
+    num_notes = _known_count(note_set, pitch_classes)
+    keep = None if num_notes is not None and num_notes == note_set.num_records else _make_keep(note_set, labels)
+    with _damage_reported(note_set.shards):
+        if total_bytes <= cache_bytes:
+            make_epoch, num_notes = _cached_epochs(note_set.shards, keep)
         else:
-            make_epoch, num_notes = _streamed_epochs(shards, labels, shuffle_buffer)
+            if num_notes is None:
+                num_notes = _count(tf.data.TFRecordDataset(note_set.shards).filter(keep))
+            mean_bytes = total_bytes / max(1, note_set.num_records or num_notes)
+            make_epoch = _streamed_epochs(note_set.shards, keep, min(shuffle_buffer, int(_BLOCK_BYTES // mean_bytes)))
     if not num_notes:
         span = f"{pitch_classes.num_classes} pitches from {pitch_classes.pitches[0]} to {pitch_classes.pitches[-1]}"
-        raise ValueError(f"Expected notes at any of {span}. None in {len(shards)} shards; check both.")
+        raise ValueError(f"Expected notes at any of {span}. None in {len(note_set.shards)} shards; check both.")
     first_epoch, first_note = divmod(start_example, num_notes)
 
     def epoch_from_start(epoch):
@@ -73,48 +194,27 @@ def make_dataset(
         skipped = tf.where(epoch == first_epoch, tf.constant(first_note, tf.int64), tf.constant(0, tf.int64))
         return make_epoch(epoch_seed, skipped)
 
-    dataset = tf.data.Dataset.range(first_epoch, np.iinfo(np.int64).max).flat_map(epoch_from_start)
-    dataset = dataset.map(lambda record: _to_example(record, num_samples, labels), num_parallel_calls=2)
-    dataset = dataset.batch(batch_size, drop_remainder=drop_remainder).prefetch(2)
-    options = tf.data.Options()
-    options.deterministic = True
-    # Several workers share the stream instead of each reading files of their own.
-    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
-    return dataset.with_options(options)
+    return tf.data.Dataset.range(first_epoch, np.iinfo(np.int64).max).flat_map(epoch_from_start)
 
 
-def load_notes(shards: Sequence[str], num_samples: int, limit: int | None = None) -> dict[str, np.ndarray]:
-    """Reads notes into memory, in the order of the shards.
+def _known_count(note_set: NoteSet, pitch_classes: pitches.PitchClasses) -> int | None:
+    """How many notes of a set have a pitch class, if its manifest says."""
+    if note_set.num_notes is None or note_set.pitch_counts is None:
+        return None
+    if not pitch_classes.pitched:
+        return note_set.num_notes
+    return sum(note_set.pitch_counts.get(pitch, 0) for pitch in pitch_classes.pitches)
 
-    Args:
-        shards: Paths of record shards.
-        num_samples: Length of a note; longer ones lose their end, shorter ones are followed by zeros.
-        limit: Read at most so many notes; None: all.
 
-    Returns:
-        "audio" float32 [notes, samples], "id" str [notes], and int32 [notes] each: "pitch", "velocity", "instrument",
-        "family", "source".
+def _make_keep(note_set: NoteSet, labels: tf.Tensor) -> Callable:
+    """Whether a serialized note belongs to the set and has a pitch class; reads only what it must."""
+    features = {name: tf.io.FixedLenFeature([], tf.int64) for name in FILTERED}
 
-    Raises:
-        FileNotFoundError: A shard is missing.
-        ValueError: There are no shards, or one is damaged, or they hold no notes.
-    """
-    shards = [os.fspath(path) for path in shards]
-    _total_bytes(shards)
-    dataset = tf.data.TFRecordDataset(shards).take(-1 if limit is None else limit)
-    with _damage_reported(shards):
-        num_notes = _count(dataset)
-        if not num_notes:
-            raise ValueError(f"Expected notes in {len(shards)} shards. Received none (limit {limit}); check the set.")
-        # Audio is decoded straight into its place: a whole set would not fit in memory twice.
-        audio = np.empty([num_notes, num_samples], np.float32)
-        rest = []
-        parsed = dataset.map(lambda record: _parse(record, num_samples), num_parallel_calls=2)
-        for place, note in enumerate(parsed.as_numpy_iterator()):
-            audio[place] = note.pop("audio")
-            rest.append(note)
-    arrays = {name: np.stack([note[name] for note in rest]) for name in rest[0]}
-    return {**arrays, "audio": audio, "id": np.array([name.decode() for name in arrays["id"]])}
+    def keep(record):
+        example = tf.io.parse_single_example(record, features)
+        return note_set.keep.matches(example) & (labels[example["pitch"] + 1] >= 0)
+
+    return keep
 
 
 @contextlib.contextmanager
@@ -135,74 +235,142 @@ def _total_bytes(shards: Sequence[str]) -> int:
     """Size of all shards; raises if there are none or one is missing."""
     if not shards:
         raise ValueError("Expected paths of record shards. Received none; is this split of the data set empty?")
-    missing = [path for path in shards if not os.path.isfile(path)]
+    missing = [path for path in shards if not tf.io.gfile.exists(path)]
     if missing:
         raise FileNotFoundError(f"Expected the record shard {missing[0]}. It does not exist; prepare the data again.")
-    return sum(os.path.getsize(path) for path in shards)
+    return sum(tf.io.gfile.stat(path).length for path in shards)
 
 
 def _label_table(pitch_classes: pitches.PitchClasses) -> tf.Tensor:
-    """int32 [128]: MIDI pitch -> class index, -1 for pitches to leave out."""
-    table = np.full(128, -1, np.int32)
-    table[list(pitch_classes.pitches)] = np.arange(pitch_classes.num_classes)
+    """int32 [129]: MIDI pitch + 1 -> class index, -1 for pitches to leave out; the first is for an unknown pitch."""
+    if not pitch_classes.pitched:
+        return tf.zeros([129], tf.int32)
+    table = np.full(129, -1, np.int32)
+    table[1 + np.array(pitch_classes.pitches)] = np.arange(pitch_classes.num_classes)
     return tf.constant(table)
 
 
-def _pitch_is_known(record: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-    """Whether a serialized note has a pitch class; reads only the pitch."""
-    example = tf.io.parse_single_example(record, {"pitch": tf.io.FixedLenFeature([], tf.int64)})
-    return labels[example["pitch"]] >= 0
-
-
-def _cached_epochs(shards: Sequence[str], labels: tf.Tensor) -> tuple[Callable, int]:
+def _cached_epochs(shards: Sequence[str], keep: Callable | None) -> tuple[Callable, int]:
     """Reads the set once; returns (epoch seed, notes to skip) -> serialized notes, and the number of notes."""
-    kept = tf.data.TFRecordDataset(shards).filter(lambda record: _pitch_is_known(record, labels))
+    kept = tf.data.TFRecordDataset(shards)
+    kept = kept if keep is None else kept.filter(keep)
     with tf.device("CPU"):
-        notes = next(iter(kept.batch(np.iinfo(np.int64).max)), tf.zeros([0], tf.string))
+        cached = next(iter(kept.batch(np.iinfo(np.int64).max)), tf.zeros([0], tf.string))
 
     def make_epoch(epoch_seed, skipped):
         seed = tf.stack([epoch_seed, tf.constant(0, tf.int64)])
-        order = tf.random.experimental.stateless_shuffle(tf.range(len(notes)), seed)
-        return tf.data.Dataset.from_tensor_slices(order).skip(skipped).map(lambda place: tf.gather(notes, place))
+        order = tf.random.experimental.stateless_shuffle(tf.range(len(cached)), seed)
+        return tf.data.Dataset.from_tensor_slices(order).skip(skipped).map(lambda place: tf.gather(cached, place))
 
-    return make_epoch, len(notes)
+    return make_epoch, len(cached)
 
 
-def _streamed_epochs(shards: Sequence[str], labels: tf.Tensor, shuffle_buffer: int) -> tuple[Callable, int]:
-    """Counts the notes; returns (epoch seed, notes to skip) -> serialized notes, and the number of notes.
+def _streamed_epochs(shards: Sequence[str], keep: Callable | None, shuffle_buffer: int) -> Callable:
+    """(epoch seed, notes to skip) -> serialized notes.
 
     Shards come in a shuffled order, several at a time, and what they give is shuffled in blocks.
     """
-
-    def known(record):
-        return _pitch_is_known(record, labels)
 
     def make_epoch(epoch_seed, skipped):
         # Negative places never meet the blocks' indices below.
         order = tf.random.experimental.stateless_shuffle(
             tf.constant(shards), tf.stack([epoch_seed, tf.constant(-1, tf.int64)])
         )
-        files = tf.data.Dataset.from_tensor_slices(order)
-        notes = files.interleave(tf.data.TFRecordDataset, cycle_length=min(_CYCLE_LENGTH, len(shards)))
-        blocks = notes.filter(known).batch(shuffle_buffer).enumerate()
+        opened = tf.data.Dataset.from_tensor_slices(order)
+        read = opened.interleave(tf.data.TFRecordDataset, cycle_length=min(_CYCLE_LENGTH, len(shards)))
+        blocks = (read if keep is None else read.filter(keep)).batch(max(1, shuffle_buffer)).enumerate()
 
         def shuffle_block(place, block):
             return tf.random.experimental.stateless_shuffle(block, tf.stack([epoch_seed, place]))
 
-        return blocks.map(shuffle_block).unbatch().skip(skipped)
+        # The next block is read while one is used.
+        return blocks.map(shuffle_block).prefetch(1).unbatch().skip(skipped)
 
-    return make_epoch, _count(tf.data.TFRecordDataset(shards).filter(known))
+    return make_epoch
 
 
-def _parse(record: tf.Tensor, num_samples: int) -> dict[str, tf.Tensor]:
+def _load_set(note_set: NoteSet, num_samples: int, limit: int | None) -> dict[str, np.ndarray]:
+    _total_bytes(note_set.shards)
+    dataset = tf.data.TFRecordDataset(note_set.shards)
+    if not note_set.keep.keeps_all:
+        everything = pitches.PitchClasses.unpitched(1)
+        dataset = dataset.filter(_make_keep(note_set, _label_table(everything)))
+    dataset = dataset.take(-1 if limit is None else limit)
+    with _damage_reported(note_set.shards):
+        num_notes = _count(dataset)
+        if not num_notes:
+            shards = f"{len(note_set.shards)} shards"
+            raise ValueError(f"Expected notes in {shards}. Received none (limit {limit}); check the set.")
+        # Audio is decoded straight into its place: a whole set would not fit in memory twice.
+        audio = np.empty([num_notes, num_samples], np.float32)
+        rest = []
+        parsed = dataset.map(lambda record: _parse(record, num_samples, note_set), num_parallel_calls=2)
+        for place, note in enumerate(parsed.as_numpy_iterator()):
+            audio[place] = note.pop("audio")
+            rest.append(note)
+    arrays = {name: np.stack([note[name] for note in rest]) for name in rest[0]}
+    return {**arrays, "audio": audio, "id": np.array([name.decode() for name in arrays["id"]])}
+
+
+def _parse(record: tf.Tensor, num_samples: int, note_set: NoteSet) -> dict[str, tf.Tensor]:
     """A note with short names, without its qualities."""
-    note = records.parse_record(record, num_samples)
+    note = notes.parse_record(record, num_samples, note_set.float_audio)
+    note["instrument/label"] += note_set.first_label
     short = {name: note[f"instrument/{part}"] for name, part in _PARTS.items()}
     return {**short, **{name: note[name] for name in ("id", "audio", "pitch", "velocity")}}
 
 
-def _to_example(record: tf.Tensor, num_samples: int, labels: tf.Tensor) -> dict[str, tf.Tensor]:
-    """A note as training takes it: numbers only, with its pitch class."""
-    note = _parse(record, num_samples)
+def _to_example(record: tf.Tensor, num_samples: int, labels: tf.Tensor, note_set: NoteSet) -> dict[str, tf.Tensor]:
+    """Notes as training takes them: numbers only, with their pitch classes."""
+    note = _parse(record, num_samples, note_set)
     del note["id"]
-    return {**note, "label": labels[note["pitch"]]}
+    return {**note, "label": tf.gather(labels, note["pitch"] + 1)}
+
+
+# ---------------------------------------------------------------------------------------------------- several sets
+
+
+def _mix_counts(weights: list[float]) -> np.ndarray:
+    """How many of every thousand examples each set gives, by the largest remainders; at least one.
+
+    Raises:
+        ValueError: A weight is not positive.
+    """
+    weights = np.asarray(weights, np.float64)
+    if not np.all(np.isfinite(weights) & (weights > 0)):
+        raise ValueError(f"Expected positive weights. Received: {weights.tolist()}.")
+    wanted = weights / weights.sum() * _MIX_BLOCK
+    counts = np.maximum(1, np.floor(wanted)).astype(np.int64)
+    while counts.sum() != _MIX_BLOCK:
+        step = 1 if counts.sum() < _MIX_BLOCK else -1
+        counts[np.argmax(step * (wanted - counts) - 1e9 * (counts + step < 1))] += step
+    return counts
+
+
+def _mix_order(counts: np.ndarray, seed: int | tf.Tensor, block: int | tf.Tensor) -> tf.Tensor:
+    """Which set each example of a block comes from: int64 [1000]."""
+    pattern = tf.constant(np.repeat(np.arange(len(counts)), counts))
+    key = tf.stack([tf.cast(seed, tf.int64), -1 - tf.cast(block, tf.int64)])
+    return tf.random.experimental.stateless_shuffle(pattern, key)
+
+
+def _mix_starts(counts: np.ndarray, seed: int, start_example: int) -> list[int]:
+    """How many examples each set has given before `start_example`."""
+    if len(counts) == 1:
+        return [start_example]
+    block, rest = divmod(start_example, _MIX_BLOCK)
+    begun = _mix_order(counts, seed, block).numpy()[:rest]
+    return (block * counts + np.bincount(begun, minlength=len(counts))).tolist()
+
+
+def _mix(streams: list[tf.data.Dataset], counts: np.ndarray, seed: int, start_example: int) -> tf.data.Dataset:
+    first_block, rest = divmod(start_example, _MIX_BLOCK)
+    blocks = tf.data.Dataset.range(first_block, np.iinfo(np.int64).max)
+    choices = blocks.map(lambda block: _mix_order(counts, seed, block)).unbatch().skip(rest)
+    return tf.data.Dataset.choose_from_datasets(streams, choices)
+
+
+def _set_seed(seed: int, place: int) -> int:
+    """Another seed for each set; the first keeps the run's own."""
+    value = (seed + place * 0x9E3779B97F4A7C15) % 2**64
+    return value - 2**64 if value >= 2**63 else value

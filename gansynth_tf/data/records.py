@@ -1,5 +1,10 @@
-"""Notes in TFRecord shards with 16-bit audio and a manifest; features named as in TFDS nsynth/gansynth_subset."""
+"""Sets of notes: TFRecord shards in a mixed order, with a manifest.
 
+A note's shard and its place in it follow from a hash of its id alone. So a sorted source comes out mixed, and the same
+notes give the same shards, in whatever order and by however many processes they were made.
+"""
+
+import collections
 import contextlib
 import dataclasses
 import glob
@@ -7,92 +12,90 @@ import json
 import os
 import pathlib
 import shutil
+import tempfile
 import time
 from collections.abc import Iterable, Iterator
 
-import numpy as np
-
 from gansynth_tf import files
+from gansynth_tf.data import shards
+from gansynth_tf.data.filters import NoteFilter
+from gansynth_tf.data.notes import SPLITS, Note
 
 MANIFEST_NAME = "manifest.json"
-SPLITS = ("train", "valid", "test")
-# NSynth's own lists and orders; records hold places in them, as TFDS does.
-FAMILIES = (
-    "bass", "brass", "flute", "guitar", "keyboard", "mallet", "organ", "reed", "string", "synth_lead", "vocal",
-)
-SOURCES = ("acoustic", "electronic", "synthetic")
-QUALITIES = (
-    "bright", "dark", "distortion", "fast_decay", "long_release",
-    "multiphonic", "nonlinear_env", "percussive", "reverb", "tempo-synced",
-)
+REPORT_NAMES = ("report.json", "report.png")  # What data/report.py writes beside the manifest.
 _SCHEMA_VERSION = 1
 
 
 @dataclasses.dataclass(frozen=True)
-class Note:
-    """One note on its way into a shard.
+class NoteSet:
+    """One split of a set: what to read, and which of it.
 
     Args:
-        id: Unique name, as NSynth's "flute_acoustic_002-060-100".
-        audio: float [samples] in [-1, 1].
-        pitch: MIDI pitch.
-        velocity: MIDI velocity.
-        instrument: The instrument's unique name.
-        family: One of `FAMILIES`.
-        source: One of `SOURCES`.
-        split: One of `SPLITS`.
-        qualities: Those of `QUALITIES` that the note has.
+        shards: Paths of TFRecord files.
+        num_records: How many notes the shards hold; None: not counted.
+        num_notes: How many of them `keep` lets through; None: not counted.
+        pitch_counts: How many of these have each pitch; None: not counted.
+        keep: Which of the shards' notes belong to the set.
+        float_audio: See `notes.parse_record`.
+        weight: Share of the set in a mix.
+        first_label: Place of its first instrument in the mix's list.
     """
 
-    id: str
-    audio: np.ndarray
-    pitch: int
-    velocity: int
-    instrument: str
-    family: str
-    source: str
-    split: str
-    qualities: tuple[str, ...] = ()
+    shards: tuple[str, ...]
+    num_records: int | None = None
+    num_notes: int | None = None
+    pitch_counts: dict[int, int] | None = None
+    keep: NoteFilter = NoteFilter()
+    float_audio: bool = False
+    weight: float = 1.0
+    first_label: int = 0
 
-    def __post_init__(self):
-        named = (("family", self.family, FAMILIES), ("source", self.source, SOURCES), ("split", self.split, SPLITS))
-        for name, value, known in (*named, *(("qualities", quality, QUALITIES) for quality in self.qualities)):
-            if value not in known:
-                raise ValueError(f"Expected {name} of note {self.id} among {', '.join(known)}. Received: {value!r}.")
-        if np.ndim(self.audio) != 1 or not np.all(np.isfinite(self.audio)):
-            found = f"shape {np.shape(self.audio)}" if np.ndim(self.audio) != 1 else "NaN or infinity"
-            raise ValueError(f"Expected finite audio [samples] of note {self.id}. Received: {found}; leave it out.")
+
+# ---------------------------------------------------------------------------------------------------- writing
 
 
 def write_records(directory: str | os.PathLike, notes: Iterable[Note], manifest: dict, num_shards: int) -> dict:
     """Writes notes as a folder of shards, complete or not at all.
 
-    The folder is written beside its place and renamed. A folder written by this function before is replaced.
+    The folder is written beside its place and renamed; on remote storage, which cannot rename, the manifest comes last
+    and a folder without one is no set. A folder written by this function before is replaced.
 
     Args:
-        directory: Where the folder shall be.
-        notes: The notes. They are dealt to their split's shards in turn.
+        directory: Where the folder shall be; also "gs://…" and whatever else tf.io.gfile writes to.
+        notes: The notes, in any order.
         manifest: What else to keep about the set. Read after the last note, so the iterator may still add to it.
-        num_shards: Shards of the train split; the other splits get one.
+        num_shards: Shards of the train split; the others get as many as their size asks for.
 
     Returns:
         The manifest as stored: the given one and "schema_version", "splits" (notes, shards and pitch counts of each)
-        and "instruments" (name, family, source; in the order of `instrument/label`).
+        and "instruments" (name, family, source; sorted by name, in the order of `instrument/label`).
 
     Raises:
         ValueError: `directory` holds anything else, or there are no train notes, or an id occurs twice.
     """
-    directory = pathlib.Path(directory).absolute()
     check_replaceable(directory)
-    _remove_leftovers(directory)
-    with files.replacing_folder(directory) as partial:
-        contents = _write_shards(partial, notes, num_shards)
-        manifest = {**manifest, "schema_version": _SCHEMA_VERSION, **contents}
-        # What is returned equals what is read later, with lists for tuples.
-        manifest = json.loads(json.dumps(manifest))
-        files.write_json(partial / MANIFEST_NAME, manifest)
-        _sync(partial)
-    return manifest
+    with _replacing(directory) as partial, _spool_place(partial) as spool:
+        contents = shards.write_shards(partial, spool, notes, num_shards)
+        return _finish(partial, {**manifest, **contents})
+
+
+def write_link(directory: str | os.PathLike, manifest: dict) -> dict:
+    """Writes a folder that holds a manifest only: its shards are files elsewhere, read where they are.
+
+    Args:
+        directory: Where the folder shall be.
+        manifest: Must have "splits" (with whole paths as "shards"), "instruments", "keep" (see `keep_of`) and
+            "float_audio".
+
+    Returns:
+        The manifest as stored.
+
+    Raises:
+        ValueError: `directory` holds anything but such a set.
+    """
+    check_replaceable(directory)
+    with _replacing(directory) as partial:
+        return _finish(partial, manifest)
 
 
 def check_replaceable(directory: str | os.PathLike) -> None:
@@ -101,21 +104,28 @@ def check_replaceable(directory: str | os.PathLike) -> None:
     Raises:
         ValueError: Something else is there.
     """
-    directory = pathlib.Path(directory)
-    if not directory.exists():
+    from tensorflow import io
+
+    directory = os.fspath(directory)
+    if not io.gfile.exists(directory):
         return
-    names = {path.name for path in directory.iterdir()} if directory.is_dir() else {directory.name}
-    foreign = sorted(name for name in names if name != MANIFEST_NAME and not name.endswith(".tfrecord"))
+    listed = io.gfile.listdir(directory) if io.gfile.isdir(directory) else [os.path.basename(directory)]
+    names = {name.rstrip("/") for name in listed}
+    ours = {MANIFEST_NAME, *REPORT_NAMES}
+    foreign = sorted(name for name in names if name not in ours and not name.endswith(".tfrecord"))
     if foreign or (names and MANIFEST_NAME not in names):
         found = f"{directory}, which holds {(foreign or sorted(names))[0]}"
         raise ValueError(f"Expected a new, empty or previously written data folder. Received: {found}; choose another.")
+
+
+# ---------------------------------------------------------------------------------------------------- reading
 
 
 def read_manifest(directory: str | os.PathLike) -> dict:
     """Reads the manifest of a folder of records.
 
     Args:
-        directory: A folder that `write_records` made.
+        directory: A folder that this module wrote; also "gs://…".
 
     Returns:
         The manifest.
@@ -124,11 +134,14 @@ def read_manifest(directory: str | os.PathLike) -> dict:
         FileNotFoundError: The folder has no manifest.
         ValueError: The manifest is not one of ours, or of another version.
     """
-    path = pathlib.Path(directory) / MANIFEST_NAME
-    if not path.is_file():
+    from tensorflow import io
+
+    path = os.path.join(directory, MANIFEST_NAME)
+    if not io.gfile.exists(path):
         raise FileNotFoundError(f"Expected a folder with {MANIFEST_NAME}. Received: {directory}; prepare it first.")
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        with io.gfile.GFile(path) as file:
+            manifest = json.loads(file.read())
         version = manifest["schema_version"]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"Expected a manifest of records. Received: {path}, unreadable; prepare it again.") from error
@@ -137,11 +150,92 @@ def read_manifest(directory: str | os.PathLike) -> dict:
     return manifest
 
 
+def finished_manifest(directory: str | os.PathLike, fingerprint: str) -> dict | None:
+    """The manifest of a folder that is whole and has this "fingerprint", else None."""
+    try:
+        manifest = read_manifest(directory)
+        if manifest.get("fingerprint") != fingerprint:
+            return None
+        for split in manifest["splits"]:
+            list_shards(directory, split)
+    except (OSError, ValueError):
+        return None
+    return manifest
+
+
+def open_split(directory: str | os.PathLike, split: str = "train") -> list[NoteSet]:
+    """What the pipeline needs to read a split.
+
+    Args:
+        directory: A folder that this module wrote.
+        split: One of `notes.SPLITS`.
+
+    Returns:
+        One set; of a mix, that of each of its folders which has notes in this split.
+
+    Raises:
+        FileNotFoundError: The folder has no manifest, or a shard is missing.
+        ValueError: The split is unknown.
+    """
+    manifest = read_manifest(directory)
+    if "mix" in manifest:
+        opened, first_label = [], 0
+        for part in manifest["mix"]:
+            weighted = {"weight": part["weight"], "first_label": first_label}
+            opened += [dataclasses.replace(note_set, **weighted) for note_set in open_split(part["folder"], split)]
+            first_label += len(read_manifest(part["folder"])["instruments"])
+        return [note_set for note_set in opened if note_set.shards]
+    paths = tuple(list_shards(directory, split))
+    facts = manifest["splits"][split]
+    return [
+        NoteSet(
+            paths,
+            facts.get("num_records", facts["num_notes"]),
+            facts["num_notes"],
+            {int(pitch): count for pitch, count in facts["pitches"].items()},
+            keep_of(manifest),
+            manifest.get("float_audio", False),
+        )
+    ]
+
+
+def write_mix(directory: str | os.PathLike, parts: list[tuple[float, str]]) -> dict:
+    """Writes a folder that holds a manifest only, of several folders of records read together.
+
+    Args:
+        directory: Where the folder shall be.
+        parts: Weight and folder of each.
+
+    Returns:
+        The manifest: "mix" (weight and folder of each), and "splits" and "instruments" of all together.
+    """
+    manifests = [read_manifest(folder) for _, folder in parts]
+    splits = {}
+    for split in SPLITS:
+        pitches = collections.Counter()
+        for manifest in manifests:
+            pitches.update({int(pitch): count for pitch, count in manifest["splits"][split]["pitches"].items()})
+        num_notes = sum(manifest["splits"][split]["num_notes"] for manifest in manifests)
+        paths = [path for _, folder in parts for path in list_shards(folder, split)]
+        paths = [path if files.is_remote(path) else os.path.abspath(path) for path in paths]
+        pitches = {str(pitch): count for pitch, count in sorted(pitches.items())}
+        splits[split] = {"num_notes": num_notes, "shards": paths, "pitches": pitches}
+    instruments = [instrument for manifest in manifests for instrument in manifest["instruments"]]
+    mix = [{"weight": weight, "folder": folder} for weight, folder in parts]
+    return write_link(directory, {"source": "mix", "mix": mix, "splits": splits, "instruments": instruments})
+
+
+def keep_of(manifest: dict) -> NoteFilter:
+    """The filter that a manifest's "keep" describes; without one it keeps every note."""
+    values = manifest.get("keep") or {}
+    return NoteFilter(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+
+
 def list_shards(directory: str | os.PathLike, split: str) -> list[str]:
     """Paths of a split's shards, in order.
 
     Args:
-        directory: A folder that `write_records` made.
+        directory: A folder that this module wrote.
         split: One of the manifest's splits.
 
     Returns:
@@ -151,123 +245,54 @@ def list_shards(directory: str | os.PathLike, split: str) -> list[str]:
         FileNotFoundError: The folder has no manifest, or a shard is missing.
         ValueError: The split is unknown.
     """
+    from tensorflow import io
+
     splits = read_manifest(directory)["splits"]
     if split not in splits:
         raise ValueError(f"Expected one of the splits {', '.join(splits)}. Received: {split!r}.")
-    paths = [pathlib.Path(directory) / name for name in splits[split]["shards"]]
+    names = splits[split]["shards"]
+    paths = [name if files.is_remote(name) else os.path.join(directory, name) for name in names]
     for path in paths:
-        if not path.is_file():
+        if not io.gfile.exists(path):
             raise FileNotFoundError(f"Expected {path}, named by its manifest. It is missing; prepare the data again.")
-    return [str(path) for path in paths]
+    return paths
 
 
-def serialize_note(note: Note, label: int) -> bytes:
-    """Encodes one note as a `tf.train.Example`.
-
-    Audio becomes little-endian 16-bit integers, round(x * 32768), clipped: what NSynth's own WAV files hold.
-
-    Args:
-        note: The note.
-        label: The instrument's place in the manifest's list.
-
-    Returns:
-        The serialized example.
-    """
-    import tensorflow as tf
-
-    audio = np.clip(np.round(np.asarray(note.audio, np.float64) * 32768.0), -32768, 32767).astype("<i2")
-    integers = {
-        "pitch": note.pitch,
-        "velocity": note.velocity,
-        "instrument/label": label,
-        "instrument/family": FAMILIES.index(note.family),
-        "instrument/source": SOURCES.index(note.source),
-        **{f"qualities/{name}": int(name in note.qualities) for name in QUALITIES},
-    }
-    features = {name: tf.train.Feature(int64_list=tf.train.Int64List(value=[int(n)])) for name, n in integers.items()}
-    for name, value in (("id", note.id.encode()), ("audio", audio.tobytes())):
-        features[name] = tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
-    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
-
-
-def parse_record(serialized, num_samples: int) -> dict:
-    """Decodes one note; usable inside `tf.data`.
-
-    Args:
-        serialized: Scalar string tensor, from `serialize_note`.
-        num_samples: Wanted length; longer audio loses its end, shorter audio is followed by zeros.
-
-    Returns:
-        "id" string, "audio" float32 [num_samples] in [-1, 1], and int32 "pitch", "velocity", "instrument/label",
-        "instrument/family", "instrument/source" (places in the manifest's instruments, `FAMILIES`, `SOURCES`), and
-        "qualities" bool [10] in the order of `QUALITIES`.
-    """
-    import tensorflow as tf
-
-    strings = {name: tf.io.FixedLenFeature([], tf.string) for name in ("id", "audio")}
-    names = ["pitch", "velocity", "instrument/label", "instrument/family", "instrument/source"]
-    qualities = [f"qualities/{name}" for name in QUALITIES]
-    integers = {name: tf.io.FixedLenFeature([], tf.int64) for name in names + qualities}
-    example = tf.io.parse_single_example(serialized, {**strings, **integers})
-    audio = tf.cast(tf.io.decode_raw(example["audio"], tf.int16)[:num_samples], tf.float32) / 32768.0
-    audio = tf.pad(audio, [[0, num_samples - tf.shape(audio)[0]]])
-    return {
-        "id": example["id"],
-        "audio": tf.ensure_shape(audio, [num_samples]),
-        **{name: tf.cast(example[name], tf.int32) for name in names},
-        "qualities": tf.cast(tf.stack([example[name] for name in qualities]), tf.bool),
-    }
-
-
-def _write_shards(directory: pathlib.Path, notes: Iterable[Note], num_shards: int) -> dict:
-    """Writes every note and returns the manifest's "splits" and "instruments"."""
-    names = {split: _shard_names(split, num_shards if split == "train" else 1) for split in SPLITS}
-    splits = {split: {"num_notes": 0, "shards": [], "pitches": {}} for split in SPLITS}
-    instruments: dict[str, dict] = {}
-    labels: dict[str, int] = {}
-    ids = set()
-    with _open_writers(directory) as writer:
-        for note in notes:
-            if note.id in ids:
-                raise ValueError(f"Expected every note to have its own id. Received {note.id!r} twice; rename one.")
-            ids.add(note.id)
-            label = labels.setdefault(note.instrument, len(labels))
-            about = {"name": note.instrument, "family": note.family, "source": note.source}
-            instruments.setdefault(note.instrument, about)
-            split = splits[note.split]
-            name = names[note.split][split["num_notes"] % len(names[note.split])]
-            writer(name).write(serialize_note(note, label))
-            split["num_notes"] += 1
-            split["pitches"][note.pitch] = split["pitches"].get(note.pitch, 0) + 1
-    if not splits["train"]["num_notes"]:
-        raise ValueError("Expected at least one note in the train split. Received none; widen what is asked for.")
-    for name, split in splits.items():
-        split["shards"] = names[name][: split["num_notes"]]
-        split["pitches"] = {str(pitch): count for pitch, count in sorted(split["pitches"].items())}
-    return {"splits": splits, "instruments": list(instruments.values())}
-
-
-def _shard_names(split: str, num_shards: int) -> list[str]:
-    return [f"{split}-{shard:05d}-of-{num_shards:05d}.tfrecord" for shard in range(num_shards)]
+# ---------------------------------------------------------------------------------------------------- folders
 
 
 @contextlib.contextmanager
-def _open_writers(directory: pathlib.Path) -> Iterator:
-    """Gives a function from shard name to its TFRecord writer, opened on first use and closed at the end."""
-    import tensorflow as tf
+def _replacing(directory: str | os.PathLike) -> Iterator[str]:
+    """Gives a folder to write into: beside the final one and renamed at the end; the final one if it is remote."""
+    from tensorflow import io
 
-    writers = {}
+    if not files.is_remote(directory):
+        local = pathlib.Path(directory).absolute()
+        _remove_leftovers(local)
+        with files.replacing_folder(local) as partial:
+            yield str(partial)
+            _sync(partial)
+        return
+    directory = os.fspath(directory)
+    if io.gfile.exists(directory):
+        io.gfile.rmtree(directory)
+    io.gfile.makedirs(directory)
+    yield directory
 
-    def writer(name: str):
-        if name not in writers:
-            writers[name] = tf.io.TFRecordWriter(str(directory / name))
-        return writers[name]
 
-    try:
-        yield writer
-    finally:
-        for opened in writers.values():
-            opened.close()
+def _spool_place(partial: str) -> contextlib.AbstractContextManager[str]:
+    """Where a set is spooled: in its own folder, whose disk has room for it; on this machine if that is remote."""
+    return tempfile.TemporaryDirectory() if files.is_remote(partial) else contextlib.nullcontext(partial)
+
+
+def _finish(directory: str, manifest: dict) -> dict:
+    """Writes the manifest of a whole set; returns what is read later, with lists for tuples."""
+    from tensorflow import io
+
+    manifest = json.loads(json.dumps({**manifest, "schema_version": _SCHEMA_VERSION}))
+    with io.gfile.GFile(os.path.join(directory, MANIFEST_NAME), "w") as file:
+        file.write(json.dumps(manifest, indent=2) + "\n")
+    return manifest
 
 
 def _remove_leftovers(directory: pathlib.Path) -> None:

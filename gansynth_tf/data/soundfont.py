@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from gansynth_tf.data import records, rendering, sf2
+from gansynth_tf.data import notes, records, rendering, sf2, shards
 
 # Part of what decides whether a finished folder may be reused: raise it when the sound of a note changes.
 _RECIPE_VERSION = 3
@@ -158,7 +158,7 @@ def render_soundfont(request: SoundfontRequest, output_dir: str | os.PathLike, p
     rendering.import_renderer()
     renderer = f"midirenderer {importlib.metadata.version('midirenderer')}"
     fingerprint = _fingerprint(request, sha256, renderer)
-    finished = _finished_manifest(output_dir, fingerprint)
+    finished = records.finished_manifest(output_dir, fingerprint)
     if finished is not None:
         return finished
     records.check_replaceable(output_dir)
@@ -176,10 +176,9 @@ def render_soundfont(request: SoundfontRequest, output_dir: str | os.PathLike, p
         "num_samples": request.num_samples,
         "skipped": skipped,
     }
-    notes = _render_all(plan, functools.partial(_render_chunk, path, sha256, request), skipped, progress)
-    # Shards of about 64 MB.
-    num_shards = max(1, round(len(plan) * request.num_samples * 2 / 2**26))
-    return records.write_records(output_dir, notes, manifest, num_shards)
+    rendered = _render_all(plan, functools.partial(_render_chunk, path, sha256, request), skipped, progress)
+    num_shards = shards.choose_num_shards(len(plan), request.num_samples)
+    return records.write_records(output_dir, rendered, manifest, num_shards)
 
 
 @functools.lru_cache(maxsize=1)
@@ -196,19 +195,6 @@ def _fingerprint(request: SoundfontRequest, font_sha256: str, renderer: str) -> 
     wanted = {**dataclasses.asdict(request), "soundfont_path": font_sha256}
     text = json.dumps({"request": wanted, "renderer": renderer, "recipe": _RECIPE_VERSION}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _finished_manifest(output_dir: str | os.PathLike, fingerprint: str) -> dict | None:
-    """The manifest in a folder that holds exactly the wanted set, else None."""
-    try:
-        manifest = records.read_manifest(output_dir)
-        if manifest.get("fingerprint") != fingerprint:
-            return None
-        for split in manifest["splits"]:
-            records.list_shards(output_dir, split)
-    except (OSError, ValueError):
-        return None
-    return manifest
 
 
 def _plan_notes(request: SoundfontRequest, presets: dict[int, str], skipped: list[dict]) -> list[_PlannedNote]:
@@ -249,7 +235,7 @@ def _split_names(num_pairs: int, fractions: tuple[float, float, float]) -> list[
 
 def _render_all(
     plan: list[_PlannedNote], render_chunk: Callable, skipped: list[dict], progress: bool
-) -> Iterator[records.Note]:
+) -> Iterator[notes.Note]:
     """Renders the plan in order, on all cores; notes left out go to `skipped`."""
     import joblib
     import tqdm
@@ -268,7 +254,7 @@ def _render_all(
                     continue
                 fields = dataclasses.asdict(planned)
                 del fields["program"]
-                yield records.Note(id=planned.id, audio=wave, **fields)
+                yield notes.Note(id=planned.id, audio=wave, **fields)
     if sum("id" in skip for skip in skipped) == len(plan):
         reason = next(skip for skip in skipped if "id" in skip)
         raise ValueError(

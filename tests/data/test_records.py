@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gansynth_tf.data import records
+from gansynth_tf.data import notes, records
 
 
 def make_note(place=0, split="train", pitch=60, instrument="flute_acoustic_073", audio=None, **changes):
     if audio is None:
         audio = np.random.default_rng(place).integers(-32768, 32768, 23) / 32768.0
-    return records.Note(
+    return notes.Note(
         **{
             "id": f"{instrument}-{pitch:03d}-{place:03d}",
             "audio": audio,
@@ -31,12 +31,12 @@ def make_note(place=0, split="train", pitch=60, instrument="flute_acoustic_073",
 
 def read_all(directory, split, num_samples=23):
     dataset = tf.data.TFRecordDataset(records.list_shards(directory, split))
-    return [records.parse_record(record, num_samples) for record in dataset]
+    return [notes.parse_record(record, num_samples) for record in dataset]
 
 
 def test_a_note_comes_back_exactly():
     note = make_note(3, velocity=75, source="electronic", family="vocal", qualities=("bright", "tempo-synced"))
-    example = records.parse_record(records.serialize_note(note, label=17), 23)
+    example = notes.parse_record(notes.serialize_note(note, label=17), 23)
     np.testing.assert_array_equal(example["audio"], note.audio.astype(np.float32))
     assert example["audio"].dtype == tf.float32
     assert example["id"].numpy().decode() == note.id
@@ -49,45 +49,46 @@ def test_a_note_comes_back_exactly():
 
 def test_audio_is_rounded_to_16_bits_and_clipped():
     audio = np.array([1.5, -1.5, 0.3, 0.4 / 32768, 0.6 / 32768])
-    example = records.parse_record(records.serialize_note(make_note(audio=audio), 0), 5)
+    example = notes.parse_record(notes.serialize_note(make_note(audio=audio), 0), 5)
     np.testing.assert_array_equal(example["audio"] * 32768, [32767, -32768, np.round(0.3 * 32768), 0, 1])
 
 
 @pytest.mark.parametrize("num_samples", [7, 23, 31])
 def test_audio_is_cropped_or_padded_at_the_end_also_in_a_graph(num_samples):
     note = make_note(5)
-    dataset = tf.data.Dataset.from_tensors(records.serialize_note(note, 0))
-    (example,) = dataset.map(lambda record: records.parse_record(record, num_samples)).as_numpy_iterator()
+    dataset = tf.data.Dataset.from_tensors(notes.serialize_note(note, 0))
+    (example,) = dataset.map(lambda record: notes.parse_record(record, num_samples)).as_numpy_iterator()
     expected = np.zeros(num_samples, np.float32)
     expected[:23] = note.audio[:num_samples]
     np.testing.assert_array_equal(example["audio"], expected)
 
 
 def test_features_are_named_as_in_tfds():
-    example = tf.train.Example.FromString(records.serialize_note(make_note(), 0))
+    example = tf.train.Example.FromString(notes.serialize_note(make_note(), 0))
     assert set(example.features.feature) == {
         "id", "audio", "pitch", "velocity", "instrument/label", "instrument/family", "instrument/source",
-        *(f"qualities/{name}" for name in records.QUALITIES),
+        *(f"qualities/{name}" for name in notes.QUALITIES),
     }
-    assert len(records.FAMILIES) == 11 and len(records.QUALITIES) == 10
+    assert len(notes.FAMILIES) == 11 and len(notes.QUALITIES) == 10
 
 
 def test_a_folder_holds_splits_shards_and_counts(tmp_path):
-    notes = [make_note(place, pitch=60 + place % 2, instrument=f"i{place % 3}") for place in range(7)]
-    notes += [make_note(8, "valid", pitch=71), make_note(9, "valid", pitch=71)]
-    manifest = records.write_records(tmp_path / "set", iter(notes), {"source": "hand"}, num_shards=3)
+    made = [make_note(place, pitch=60 + place % 2, instrument=f"i{place % 3}") for place in range(7)]
+    made += [make_note(8, "valid", pitch=71), make_note(9, "valid", pitch=71)]
+    manifest = records.write_records(tmp_path / "set", iter(made), {"source": "hand"}, num_shards=3)
     assert records.read_manifest(tmp_path / "set") == manifest
     assert manifest["source"] == "hand"
     assert manifest["splits"]["train"]["pitches"] == {"60": 4, "61": 3}
     assert manifest["splits"]["valid"] == {
-        "num_notes": 2, "shards": ["valid-00000-of-00001.tfrecord"], "pitches": {"71": 2},
-    }
-    assert [row["name"] for row in manifest["instruments"]] == ["i0", "i1", "i2", "flute_acoustic_073"]
+        "num_notes": 2, "shards": ["valid-00000-of-00001.tfrecord"], "pitches": {"71": 2}, "velocities": {"100": 2},
+        "families": {"flute": 2}, "sources": {"acoustic": 2},
+    }  # fmt: skip
+    assert [row["name"] for row in manifest["instruments"]] == ["flute_acoustic_073", "i0", "i1", "i2"]
     assert records.list_shards(tmp_path / "set", "test") == []
     assert len(records.list_shards(tmp_path / "set", "train")) == 3
     stored = {example["id"].numpy().decode(): example for example in read_all(tmp_path / "set", "train")}
-    assert set(stored) == {note.id for note in notes[:7]}
-    for note in notes[:7]:
+    assert set(stored) == {note.id for note in made[:7]}
+    for note in made[:7]:
         np.testing.assert_array_equal(stored[note.id]["audio"], note.audio.astype(np.float32))
         assert manifest["instruments"][int(stored[note.id]["instrument/label"])]["name"] == note.instrument
 
@@ -100,11 +101,11 @@ def test_fewer_notes_than_shards(tmp_path):
 def test_the_manifest_may_grow_while_notes_are_made(tmp_path):
     manifest = {"skipped": []}
 
-    def notes():
+    def make():
         yield make_note(0)
         manifest["skipped"].append("the second")
 
-    assert records.write_records(tmp_path / "set", notes(), manifest, 1)["skipped"] == ["the second"]
+    assert records.write_records(tmp_path / "set", make(), manifest, 1)["skipped"] == ["the second"]
 
 
 def test_an_interrupted_set_leaves_nothing_and_keeps_the_old_one(tmp_path):

@@ -15,7 +15,7 @@ import librosa
 import numpy as np
 import pytest
 
-from gansynth_tf.data import pipeline, records, rendering, sf2, soundfont
+from gansynth_tf.data import notes, pipeline, records, rendering, sf2, soundfont
 
 RATE = 16000
 # Vibraphone, violin, flute.
@@ -56,8 +56,8 @@ def load_all(directory, num_samples=SMALL.num_samples):
 def test_notes_have_their_pitch_level_and_end(small_set):
     directory, manifest = small_set
     num_notes = 0
-    for notes in load_all(directory).values():
-        for audio, pitch, velocity in zip(notes["audio"], notes["pitch"], notes["velocity"], strict=True):
+    for loaded in load_all(directory).values():
+        for audio, pitch, velocity in zip(loaded["audio"], loaded["pitch"], loaded["velocity"], strict=True):
             # All three instruments have strong fundamentals.
             hz = np.fft.rfftfreq(2**16, 1 / RATE)
             near = np.abs(12 * np.log2(np.maximum(hz, 1.0) / librosa.midi_to_hz(pitch))) < 6
@@ -90,9 +90,9 @@ def test_the_manifest_tells_the_set(small_set):
 def test_splits_share_no_instrument_with_pitch(small_set):
     directory, _ = small_set
     pairs = {}
-    for split, notes in load_all(directory).items():
-        assert len(notes["id"]), split
-        pairs[split] = {name.rsplit("-", 1)[0] for name in notes["id"]}
+    for split, loaded in load_all(directory).items():
+        assert len(loaded["id"]), split
+        pairs[split] = {name.rsplit("-", 1)[0] for name in loaded["id"]}
     assert not pairs["train"] & pairs["valid"]
     assert not pairs["train"] & pairs["test"]
     assert not pairs["valid"] & pairs["test"]
@@ -221,8 +221,8 @@ def test_default_programs_are_the_usable_ones():
     default = [program for program, row in table.items() if row["default"]]
     assert len(table) == 96 and len(default) == 49
     assert 0 in default and not {1, 3, 9, 14, 16, 41, 47, 78} & set(default)
-    assert {row["family"] for row in table.values()} == set(records.FAMILIES)
-    assert {row["source"] for row in table.values()} == set(records.SOURCES)
+    assert {row["family"] for row in table.values()} == set(notes.FAMILIES)
+    assert {row["source"] for row in table.values()} == set(notes.SOURCES)
     request = soundfont.SoundfontRequest(velocities=(100,))
     plan = soundfont._plan_notes(request, sf2.read_presets(default_font()), [])
     assert len(plan) == 1834
