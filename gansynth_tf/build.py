@@ -9,14 +9,16 @@ from __future__ import annotations
 import os
 import pathlib
 import typing
+import warnings
 
 from gansynth_tf.hparams import HParams
 from gansynth_tf.pitches import PitchClasses
 from gansynth_tf.schedules import ResolutionSchedule, StageSchedule, num_filters
-from gansynth_tf.settings import read_experiment, read_json
+from gansynth_tf.settings import read_experiment, read_pitches
 
 if typing.TYPE_CHECKING:
     from gansynth_tf.export import ExportedGANSynth
+    from gansynth_tf.magenta_import import MagentaModel
     from gansynth_tf.model import GANSynth
     from gansynth_tf.normalizers import SpecgramNormalizer
 
@@ -113,70 +115,105 @@ def load(path: str | os.PathLike) -> GANSynth | ExportedGANSynth:
     """A model to play with.
 
     Args:
-        path: A run folder (train_root_dir), an exported folder, whose newest version counts, or one of its versions.
+        path: A run folder (train_root_dir); an exported folder, whose newest version counts, or one of its versions; or
+            a model of Magenta's: its folder, its zip, one of its stages, a checkpoint.
 
     Returns:
-        The model, of a run folder standing where its newest checkpoint stands. Both kinds have `generate(z, pitch)`,
-        `generate_specgrams(z, pitch)`, `sample_z(n, seed)`, `pitches`, `sample_rate`, `audio_length`, `latent_size`; a
-        run folder's also `representation`, `generator`, `discriminator`.
+        The model, of a run folder standing where its newest checkpoint stands. All kinds have `generate(z, pitch)`,
+        `generate_specgrams(z, pitch)`, `sample_z(n, seed)`, `pitches`, `sample_rate`, `audio_length`, `latent_size`;
+        all but the exported one also `representation`, `generator`, `discriminator`.
 
     Raises:
         ValueError: When the folder is none, or holds no complete model; the message says what is missing.
     """
-    from gansynth_tf import export
+    from gansynth_tf import export, magenta_folders
     from gansynth_tf.training import checkpoints
 
     run = pathlib.Path(path).expanduser()
     exported = export.find_export(run)
     if exported is not None:
         return export.ExportedGANSynth(exported)
+    if magenta_folders.is_magenta(run):
+        model, source, _ = load_magenta(run)
+        for remark in source.remarks:
+            warnings.warn(remark, stacklevel=2)
+        return model
     experiment = run / checkpoints.EXPERIMENT_FILE
     if not experiment.is_file():
         found = "which has none" if run.is_dir() else "which does not exist"
         raise ValueError(
             f"Expected a run folder with {checkpoints.EXPERIMENT_FILE}. Received: {path}, {found}. "
-            "Pass the train_root_dir of a training run, or an exported folder."
+            "Pass the train_root_dir of a training run, an exported folder, or a model of Magenta's."
         )
     newest = checkpoints.latest_checkpoint(run)
     if newest is None or not (run / checkpoints.PITCHES_FILE).is_file():
         raise ValueError(f"{path} holds no finished checkpoint yet. Train longer, or pass another folder.")
     hparams = read_experiment(experiment)
-    model = make_model(hparams, _read_pitches(run / checkpoints.PITCHES_FILE))
-    clock, stage, seconds = checkpoints.read_model(model, newest)
+    model = make_model(hparams, read_pitches(run / checkpoints.PITCHES_FILE))
+    _set_stage(model, hparams, *checkpoints.read_model(model, newest))
+    return model
+
+
+def load_magenta(
+    path: str | os.PathLike, overrides: dict | None = None
+) -> tuple[GANSynth, MagentaModel, dict[str, list[str]]]:
+    """A model of Magenta's, with all that its folder says of it.
+
+    Args:
+        path: See `load`.
+        overrides: Settings that replace those of its experiment.json.
+
+    Returns:
+        The model, standing where its checkpoint stands; the settings, pitches and clock that came with it; names of
+        the checkpoint's variables that a model does not need, by kind.
+
+    Raises:
+        ValueError: When it cannot be read; the message says what is wrong.
+    """
+    from gansynth_tf import magenta_import
+
+    with magenta_import.open_model(path, overrides) as source:
+        model = make_model(source.hparams, source.pitch_classes)
+        leftovers = magenta_import.read_weights(model, source)
+    _set_stage(model, source.hparams, source.examples_seen, source.found.stage, source.train_seconds)
+    return model, source, leftovers
+
+
+def _set_stage(model: GANSynth, hparams: HParams, clock: int, stage: int, seconds: float) -> None:
+    """Puts a model where a run stood after so many examples and seconds."""
     _, stages = make_schedules(hparams)
     if hparams.train_time_limit is not None:
         clock = stages.clock_at(seconds, hparams.train_time_limit, hparams.train_time_stage_multiplier)
     fade = stages.fade_at(stage, clock) if stages.is_transition(stage) else None
     model.set_stage(stages.num_blocks(stage), fade)
-    return model
-
-
-def _read_pitches(path: pathlib.Path) -> PitchClasses:
-    values = read_json(path)
-    try:
-        return PitchClasses.from_json(values)
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} is damaged: {type(error).__name__}: {error}") from None
 
 
 def describe_run(run: pathlib.Path) -> dict:
     """What an exported model says about its making: settings, examples seen, data.
 
     Args:
-        run: A run folder that `load` accepts.
+        run: A run folder that `load` accepts, or a model of Magenta's.
 
     Returns:
         A dict of JSON's types: "hparams", "training" and "training_data".
     """
     import tensorflow as tf
 
+    from gansynth_tf import magenta_folders, magenta_import
     from gansynth_tf.data import records
     from gansynth_tf.training import checkpoints
 
+    if magenta_folders.is_magenta(run):
+        with magenta_import.open_model(run) as source:
+            return {
+                "hparams": source.hparams.to_dict(),
+                "training": {"examples_seen": source.examples_seen, "checkpoint": source.found.checkpoint.name},
+                "training_data": {"notes": sum(source.pitch_classes.counts)},
+            }
     hparams = read_experiment(run / checkpoints.EXPERIMENT_FILE)
     newest = checkpoints.latest_checkpoint(run)
     seen = tf.train.load_variable(newest, "examples_seen/.ATTRIBUTES/VARIABLE_VALUE")
-    data = {"notes": sum(_read_pitches(run / checkpoints.PITCHES_FILE).counts)}
+    data = {"notes": sum(read_pitches(run / checkpoints.PITCHES_FILE).counts)}
     try:
         manifest = records.read_manifest(hparams.records_dir or run / "data")
         data |= {key: manifest[key] for key in ("source", "presets", "renderer", "instruments") if key in manifest}

@@ -6,11 +6,12 @@ import pathlib
 import typing
 from collections.abc import Callable
 
-from gansynth_tf import build, build_data, files
+from gansynth_tf import build, build_data, files, settings
 from gansynth_tf.hparams import HParams
 from gansynth_tf.pitches import PitchClasses
 
 if typing.TYPE_CHECKING:
+    import keras
     import tensorflow as tf
 
     from gansynth_tf.model import GANSynth
@@ -43,7 +44,7 @@ def make_training(
     build.make_representation(hparams)  # Its sizes are checked before notes are rendered for them.
     run = pathlib.Path(hparams.train_root_dir)
     folder = build_data.prepare_data(hparams)
-    pitch_classes = build_data.count_pitches(folder, hparams.unconditional)
+    pitch_classes = _pitch_classes(hparams, folder)
     sets, (_, stages) = records.open_split(folder, "train"), build.make_schedules(hparams)
 
     def make_dataset(batch_size: int, start_example: int) -> tf.data.Dataset:
@@ -69,6 +70,19 @@ def make_training(
 
     pace = _make_pace(hparams)
     return loop.TrainingLoop(updates, state, stages, reporter, make_dataset, pace, snapshot, stop_requested)
+
+
+def _pitch_classes(hparams: HParams, folder: str) -> PitchClasses:
+    """The data's pitches; a run that was imported keeps its own, of which the data may have only some."""
+    from gansynth_tf.training import checkpoints
+
+    counted = build_data.count_pitches(folder, hparams.unconditional)
+    own = pathlib.Path(hparams.train_root_dir) / checkpoints.PITCHES_FILE
+    if not own.is_file():
+        return counted
+    classes = settings.read_pitches(own)
+    classes.to_index(counted.pitches)
+    return classes
 
 
 def _make_pace(hparams: HParams) -> Pace:
@@ -103,16 +117,7 @@ def _make_updates(
     with strategy.scope():
         keras.utils.set_random_seed(hparams.seed)
         model = build.make_model(hparams, pitch_classes)
-
-        def adam(rate: float, variables: list) -> keras.optimizers.Adam:
-            optimizer = keras.optimizers.Adam(rate, hparams.adam_beta1, hparams.adam_beta2, epsilon=1e-8)
-            optimizer.build(variables)
-            return optimizer
-
-        optimizers = (
-            adam(hparams.generator_learning_rate, model.generator.trainable_variables),
-            adam(hparams.discriminator_learning_rate, model.discriminator.trainable_variables),
-        )
+        optimizers = _make_optimizers(hparams, model)
         run = pathlib.Path(hparams.train_root_dir)
         state = checkpoints.TrainingState(run, model, *optimizers, hparams.keep_checkpoints)
     weights = steps.LossWeights(
@@ -127,6 +132,43 @@ def _make_updates(
     _, stages = build.make_schedules(hparams)
     updates = steps.Updates(model, *optimizers, strategy, stages, weights, hparams.ema_decay, hparams.seed)
     return updates, state
+
+
+def _make_optimizers(
+    hparams: HParams, model: GANSynth
+) -> tuple[keras.optimizers.Optimizer, keras.optimizers.Optimizer]:
+    """The generator's and the discriminator's, fresh."""
+    import keras
+
+    def adam(rate: float, variables: list) -> keras.optimizers.Adam:
+        optimizer = keras.optimizers.Adam(rate, hparams.adam_beta1, hparams.adam_beta2, epsilon=1e-8)
+        optimizer.build(variables)
+        return optimizer
+
+    return (
+        adam(hparams.generator_learning_rate, model.generator.trainable_variables),
+        adam(hparams.discriminator_learning_rate, model.discriminator.trainable_variables),
+    )
+
+
+def write_run(run: pathlib.Path, hparams: HParams, model: GANSynth, examples: int, stage: int, seconds: float) -> None:
+    """Writes a run folder from which training goes on, for a model that was trained elsewhere.
+
+    Args:
+        run: The folder, which may be beside `train_root_dir` until it is renamed.
+        hparams: The run's settings.
+        model: Trained so far; its optimizers start afresh, as they do at every stage.
+        examples, stage, seconds: Where the training stands.
+    """
+    from gansynth_tf.training import checkpoints
+
+    state = checkpoints.TrainingState(run, model, *_make_optimizers(hparams, model), hparams.keep_checkpoints)
+    state.examples_seen.assign(examples)
+    state.stage.assign(stage)
+    state.train_seconds.assign(seconds)
+    state.save()
+    files.write_json(run / checkpoints.EXPERIMENT_FILE, hparams.to_dict())
+    files.write_json(run / checkpoints.PITCHES_FILE, model.pitch_classes.to_json())
 
 
 def fit_normalizer(hparams: HParams, model: GANSynth, dataset: tf.data.Dataset) -> None:

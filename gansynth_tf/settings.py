@@ -3,8 +3,10 @@
 import json
 import pathlib
 import runpy
+import warnings
 
-from gansynth_tf.hparams import RESUMABLE_CHANGES, HParams
+from gansynth_tf.hparams import IGNORED_MAGENTA_KEYS, RESUMABLE_CHANGES, HParams
+from gansynth_tf.pitches import PitchClasses
 
 
 def list_presets() -> dict[str, pathlib.Path]:
@@ -18,7 +20,8 @@ def read_preset(name: str) -> dict:
     """The `hparams` dict of a preset.
 
     Args:
-        name: Of a preset that comes with the package, or the path of a Python file that sets `hparams`; empty: {}.
+        name: Of a preset that comes with the package; or the path of a Python file that sets `hparams`, or of a run's
+            experiment.json; empty: {}.
 
     Raises:
         ValueError: When there is no such preset.
@@ -26,9 +29,12 @@ def read_preset(name: str) -> dict:
     if not name:
         return {}
     presets = list_presets()
-    path = pathlib.Path(name) if name.endswith(".py") else presets.get(name)
+    path = pathlib.Path(name).expanduser() if name.endswith((".py", ".json")) else presets.get(name)
     if path is None or not path.is_file():
-        raise ValueError(f"--config must be one of {', '.join(presets)}, or the path of a .py file. Received: {name!r}")
+        expected = f"one of {', '.join(presets)}, or the path of a .py file or of a run's experiment.json"
+        raise ValueError(f"--config must be {expected}. Received: {name!r}")
+    if path.suffix == ".json":
+        return read_json(path)
     try:
         values = runpy.run_path(str(path)).get("hparams")
     except Exception as error:
@@ -44,7 +50,11 @@ def resolve_hparams(config: str, overrides: dict) -> HParams:
     Raises:
         ValueError: For an unknown or wrong setting, or one that contradicts the run which would be resumed.
     """
-    hparams = HParams().override(read_preset(config)).override(overrides)
+    preset = read_preset(config)
+    ignored = [key for key in IGNORED_MAGENTA_KEYS if key in preset | overrides]
+    if ignored:
+        warnings.warn(f"Settings of Magenta that mean nothing here: {', '.join(ignored)}.", stacklevel=2)
+    hparams = HParams().override(preset).override(overrides)
     run = pathlib.Path(hparams.train_root_dir).expanduser()
     hparams = hparams.override({"train_root_dir": str(run)})
     if not (run / "experiment.json").exists():
@@ -82,6 +92,19 @@ def read_experiment(path: pathlib.Path) -> HParams:
         return HParams().override(values)
     except ValueError as error:
         raise ValueError(f"{path} is damaged: {error}") from None
+
+
+def read_pitches(path: pathlib.Path) -> PitchClasses:
+    """The pitch classes that a run folder's pitches.json holds.
+
+    Raises:
+        ValueError: When it holds none.
+    """
+    values = read_json(path)
+    try:
+        return PitchClasses.from_json(values)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} is damaged: {type(error).__name__}: {error}") from None
 
 
 def read_json(path: pathlib.Path) -> dict:

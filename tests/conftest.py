@@ -185,3 +185,82 @@ def exported(tiny_run, run_command, tmp_path_factory) -> pathlib.Path:
     assert finished.code == 0, finished.err
     assert finished.out == f"Saved to {folder / '1'}: z [batch, 5] and pitch [batch] -> 0.25 s of audio\n"
     return folder
+
+
+# ---------------------------------------------------------------------------------------------------- Magenta's models
+
+# As Magenta's trainer writes them; sizes of three resolutions up to [64, 128], pitches 60 to 62.
+_MAGENTA = {
+    "train_root_dir": "/gone/gansynth/train", "train_data_path": "/gone/nsynth-train.tfrecord",
+    "tfds_data_dir": "/gone/datasets", "dataset_name": "nsynth_tfds", "data_type": "linear", "audio_length": 4000,
+    "sample_rate": 16000, "data_normalizer": "specgrams_prespecified_normalizer", "batch_size_schedule": [4],
+    "stable_stage_num_images": 24, "transition_stage_num_images": 24, "total_num_images": 160,
+    "train_progressive": True, "latent_vector_size": 5, "kernel_size": 3, "start_height": 16, "start_width": 32,
+    "scale_mode": "ALL", "scale_base": 2, "num_resolutions": 3, "to_rgb_activation": "tanh", "fmap_base": 20,
+    "fmap_decay": 1.0, "fmap_max": 7, "g_fn": "specgram", "d_fn": "specgram", "master": "", "ps_tasks": 0, "task": 0,
+    "debug_hook": False,
+}  # fmt: skip
+
+
+def _magenta_shapes(settings: dict, stage: int, num_pitches: int) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of what Magenta's TF1 graph saves in a stage (its networks.py, layers.py, model.py)."""
+    widths = [settings["fmap_base"] / 2.0 ** (block * settings["fmap_decay"]) for block in range(10)]
+    channels = [int(min(width, settings["fmap_max"])) for width in widths]
+    start, k, shapes = (settings["start_height"], settings["start_width"]), settings["kernel_size"], {}
+
+    def layer(scope: str, kind: str, *kernel: int) -> None:
+        shapes[f"{scope}/{kind}/kernel"], shapes[f"{scope}/bias"] = kernel, kernel[-1:]
+
+    for block in range(1, (stage + 1) // 2 + 2):
+        c, below = channels[block], channels[block - 1]
+        g = f"Generator/progressive_gan_generator/progressive_gan_block_{block}"
+        d = f"Discriminator/progressive_gan_discriminator/progressive_gan_block_{block}"
+        first = (*start, settings["latent_vector_size"] + num_pitches) if block == 1 else (k, k, below)
+        layer(f"{g}/conv0", "conv2d", *first, c)
+        layer(f"{g}/conv1", "conv2d", k, k, c, c)
+        layer(f"{g}/to_rgb", "conv2d", 1, 1, c, 2)
+        layer(f"{d}/from_rgb", "conv2d", 1, 1, 2, c)
+        layer(f"{d}/conv0", "conv2d", k, k, c + (block == 1), c)
+        layer(f"{d}/conv1", "conv2d", *(start if block == 1 else (k, k)), c, below)
+    layer("Discriminator/progressive_gan_discriminator/progressive_gan_block_1/logits", "dense", channels[0], 1)
+    layer("Discriminator/discriminator_cond/classification_logits", "dense", channels[0], num_pitches)
+    return shapes
+
+
+class MagentaFolder(typing.NamedTuple):
+    """A folder as Magenta leaves it, with random weights, and what is in its checkpoint."""
+
+    folder: pathlib.Path
+    stage: pathlib.Path
+    variables: dict[str, np.ndarray]
+
+
+@pytest.fixture(scope="session")
+def make_magenta() -> Callable[..., MagentaFolder]:
+    """Writes a Magenta folder: (folder, stage, examples, **settings that differ from small ones)."""
+    return _make_magenta
+
+
+def _make_magenta(
+    folder: pathlib.Path, stage: int = 4, examples: int = 120, pitches: list[int] | None = None, **settings
+) -> MagentaFolder:
+    settings, rng, variables = _MAGENTA | settings, np.random.default_rng(stage), {}
+    pitches = pitches or [60, 61, 62]
+    for name, shape in _magenta_shapes(settings, stage, len(pitches)).items():
+        twins = [name, name + "/ExponentialMovingAverage"] if name.startswith("Generator/") else [name]
+        for twin in (*twins, f"progressive_gan_train_ops/{name}/Adam", f"progressive_gan_train_ops/{name}/Adam_1"):
+            variables[twin] = rng.standard_normal(shape, np.float32)
+    for network in ("generator", "discriminator"):
+        variables |= {f"progressive_gan_train_ops/{network}_train/beta{n}_power": np.float32(0) for n in (1, 2)}
+    variables |= {"Variable": np.float32(33.5), "global_step": np.int64(examples)}
+    stage_folder, name = folder / f"stage_{stage:05d}", f"model.ckpt-{examples}"
+    stage_folder.mkdir(parents=True)
+    slices, tensors = [""] * len(variables), [tf.constant(v) for v in variables.values()]
+    tf.raw_ops.SaveV2(
+        prefix=str(stage_folder / name), tensor_names=list(variables), shape_and_slices=slices, tensors=tensors
+    )
+    (stage_folder / "checkpoint").write_text(f'model_checkpoint_path: "/gone/{stage_folder.name}/{name}"\n')
+    (folder / "experiment.json").write_text(json.dumps(settings))
+    if pitches != list(range(24, 85)):  # Magenta knows no others; forks of it do.
+        (folder / "pitches.json").write_text(json.dumps({"pitches": pitches, "counts": [3] * len(pitches)}))
+    return MagentaFolder(folder, stage_folder, variables)

@@ -33,10 +33,10 @@ LAYERS = (
         "evaluation/pitch_metrics", "evaluation/diversity", "evaluation/evaluate",
         "rainbow", "folding", "plots", "snapshots", "warmup", "serving", "export",
     ),
-    ("settings", "build_data", "build", "build_training"),
+    ("settings", "magenta_folders", "magenta_import", "build_data", "build", "build_training"),
     (
         "cli/entry", "cli/prepare", "cli/train", "cli/generate", "cli/plot", "cli/export", "cli/evaluate",
-        "cli/quickstart",
+        "cli/convert", "cli/quickstart",
     ),
 )  # fmt: skip
 LAYER = {module: number for number, modules in enumerate(LAYERS) for module in modules}

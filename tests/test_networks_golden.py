@@ -4,55 +4,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gansynth_tf import layers, losses
+from gansynth_tf import build, layers, losses
 from gansynth_tf.model import GANSynth
-from gansynth_tf.networks import Discriminator, Generator
-from gansynth_tf.normalizers import prespecified_normalizer
-from gansynth_tf.pitches import PitchClasses
-from gansynth_tf.representations import MelIF
-from gansynth_tf.schedules import ResolutionSchedule, StageSchedule, num_filters
+from gansynth_tf.schedules import StageSchedule
 
 SCHEDULE = StageSchedule(7, 8, 8, 112, (4,))
-STAGES = {3: "model.ckpt-32", 11: "model.ckpt-100", 12: "model.ckpt-116"}
+STAGES = (3, 11, 12)
 
 
-def make_model() -> GANSynth:
-    resolutions = ResolutionSchedule((2, 16), 7)
-    filters = tuple(num_filters(block, 512, 1.0, 16) for block in range(8))
-    return GANSynth(
-        MelIF((128, 1024), 64000, 16000),
-        prespecified_normalizer(),
-        Generator(resolutions, filters, latent_size=16, num_pitches=61),
-        Generator(resolutions, filters, latent_size=16, num_pitches=61),
-        Discriminator(resolutions, filters, num_pitches=61),
-        PitchClasses(tuple(range(24, 85)), (1,) * 61),
-    )
-
-
-def read_magenta_weights(model: GANSynth, checkpoint: str, num_blocks: int) -> None:
-    reader = tf.train.load_checkpoint(checkpoint)
-
-    def read(layer, name, kind="conv2d", suffix=""):
-        layer.kernel.assign(reader.get_tensor(f"{name}/{kind}/kernel{suffix}"))
-        layer.bias.assign(reader.get_tensor(f"{name}/bias{suffix}"))
-
-    for block in range(1, num_blocks + 1):
-        scope = f"Generator/progressive_gan_generator/progressive_gan_block_{block}"
-        for generator, suffix in ((model.generator, ""), (model.smoothed_generator, "/ExponentialMovingAverage")):
-            ours = generator.blocks[block - 1]
-            for layer, name in ((ours.first, "conv0"), (ours.second, "conv1"), (ours.to_specgram, "to_rgb")):
-                read(layer, f"{scope}/{name}", suffix=suffix)
-        scope = f"Discriminator/progressive_gan_discriminator/progressive_gan_block_{block}"
-        ours = model.discriminator.blocks[block - 1]
-        for layer, name in ((ours.first, "conv0"), (ours.second, "conv1"), (ours.from_specgram, "from_rgb")):
-            read(layer, f"{scope}/{name}")
-    read(
-        model.discriminator.score, "Discriminator/progressive_gan_discriminator/progressive_gan_block_1/logits", "dense"
-    )
-    read(model.discriminator.pitch, "Discriminator/discriminator_cond/classification_logits", "dense")
-
-
-@pytest.fixture(scope="module", params=sorted(STAGES))
+@pytest.fixture(scope="module", params=STAGES)
 def restored(request, golden_dir):
     """(model, golden arrays of the stage, stage, number of blocks, fade)."""
     stage = request.param
@@ -60,9 +20,7 @@ def restored(request, golden_dir):
         k.split("_", 1)[1]: v for k, v in np.load(golden_dir / "networks.npz").items() if f"stage{stage:02d}" in k
     }
     num_blocks = SCHEDULE.num_blocks(stage)
-    model = make_model()
-    checkpoint = golden_dir / "magenta_small_mel_hires" / f"stage_{stage:05d}" / STAGES[stage]
-    read_magenta_weights(model, str(checkpoint), num_blocks)
+    model = build.load(golden_dir / "magenta_small_mel_hires" / f"stage_{stage:05d}")
     fade = SCHEDULE.fade_at(stage, int(golden["current_image_id"]))
     np.testing.assert_allclose(num_blocks - 2 + fade, golden["progress"])
     return model, golden, num_blocks, fade if SCHEDULE.is_transition(stage) else None

@@ -6,6 +6,7 @@ import signal
 import sys
 import textwrap
 import types
+import warnings
 from collections.abc import Callable
 
 from absl import flags, logging
@@ -31,6 +32,7 @@ def run(main: Callable[..., int | None], operands: str = "") -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # So that it, too, leaves nothing half-written.
     module = sys.modules[main.__module__]
     command = module.__doc__.partition(":")[0]
+    warnings.showwarning = lambda message, *_: print(f"{command}: {message}", file=sys.stderr)
     try:
         given = _parse_flags(sys.argv, operands)
         if flags.FLAGS.help:
