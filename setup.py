@@ -7,7 +7,7 @@ from setuptools.command.build_py import build_py
 
 HERE = pathlib.Path(__file__).parent
 
-COMMANDS = ("prepare", "train", "generate", "plot", "export", "evaluate", "convert")
+COMMANDS = ("prepare", "train", "generate", "plot", "export", "evaluate", "convert", "train_classifier")
 
 class BuildWithPresets(build_py):
     """Puts the presets of `configs/` into the package, where an installed package looks for them."""
@@ -43,6 +43,7 @@ setup(
         "mido>=1.3",
         "numpy>=1.26",
         "pretty_midi>=0.2.10",
+        "scikit-learn>=1.3",
         "scipy>=1.11",
         "setuptools<81",  # pretty_midi imports pkg_resources, which newer ones no longer have.
         "soundfile>=0.12",

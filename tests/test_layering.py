@@ -21,22 +21,32 @@ LAYERS = (
     ("spectral", "mel", "representations", "normalizers"),
     ("schedules", "layers", "networks", "losses", "latents"),
     (
-        "model",
+        "model", "pitch_classifier",
         "baselines/note_model", "baselines/autoencoder", "baselines/distributions", "baselines/wavegan",
         "baselines/wavenet", "baselines/wavenet_sampling", "baselines/wavenet_autoencoder", "baselines/wavenet_models",
         "baselines/spectral_autoencoder",
     ),
-    ("training/strategy", "training/checkpoints", "training/reporting", "training/steps", "training/loop"),
+    (
+        "training/strategy", "training/checkpoints", "training/reporting", "training/steps", "training/loop",
+        "training/classifier_training",
+    ),
     (
         "generation/smf", "generation/midi", "generation/notes", "generation/instruments", "generation/levels",
         "generation/looping", "generation/synthesis", "generation/sound_files", "generation/writing",
-        "evaluation/pitch_metrics", "evaluation/diversity", "evaluation/evaluate",
+        "evaluation/pitch_metrics", "evaluation/diversity", "evaluation/evaluate", "evaluation/fid", "evaluation/kid",
+        "evaluation/inception_score", "evaluation/pitch_accuracy", "evaluation/ndb", "evaluation/precision_recall",
+        "evaluation/memorisation", "evaluation/phase_coherence", "evaluation/levels", "evaluation/bootstrap",
+        "evaluation/features", "evaluation/classifier", "evaluation/note_sets", "evaluation/scoring",
+        "evaluation/table",
         "rainbow", "folding", "plots", "snapshots", "warmup", "serving", "export",
     ),
-    ("settings", "magenta_folders", "magenta_import", "build_data", "build", "build_training"),
+    (
+        "settings", "magenta_folders", "magenta_import", "build_data", "build", "build_training", "build_evaluation",
+        "build_classifier",
+    ),
     (
         "cli/entry", "cli/prepare", "cli/train", "cli/generate", "cli/plot", "cli/export", "cli/evaluate",
-        "cli/convert", "cli/quickstart",
+        "cli/convert", "cli/train_classifier", "cli/quickstart",
     ),
 )  # fmt: skip
 LAYER = {module: number for number, modules in enumerate(LAYERS) for module in modules}

@@ -1,17 +1,37 @@
-"""gansynth_evaluate: how many of a model's notes are in tune, how diverse they are; beside real notes."""
+"""gansynth_evaluate: the paper's metrics for a model, beside real notes and whatever has audio and pitches."""
 
 import json
 import pathlib
+import time
 
 from absl import flags
 
-from gansynth_tf import build, build_data, settings
+from gansynth_tf import build_data, build_evaluation, settings
 from gansynth_tf.cli import entry
+from gansynth_tf.hparams import HParams, parse_overrides
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string("ckpt_dir", "/tmp/gansynth/train", "A run folder (train_root_dir).")
-flags.DEFINE_integer("num_notes", 64, "How many notes to generate, and how many real ones to measure.", lower_bound=4)
-flags.DEFINE_integer("seed", 0, "Of the latents and of the choice of pitches.", lower_bound=0)
+flags.DEFINE_string("ckpt_dir", "/tmp/gansynth/train", "A run folder (train_root_dir); its data are what is real.")
+flags.DEFINE_list(
+    "compare",
+    [],
+    "What to score, comma separated: run folders, exported models, .npz files (audio [notes, samples], pitch [notes]), "
+    "folders of audio files (MIDI pitch in the name). NAME=PATH gives a name. Empty: the run of --ckpt_dir.",
+)
+flags.DEFINE_list(
+    "ceiling", [], "Also score real notes through these representations and back, any of: wave, phase, linear, mel."
+)
+flags.DEFINE_string("config", "", "In place of --ckpt_dir: the preset whose data are what is real.")
+flags.DEFINE_string("hparams", "{}", "With --config: JSON object of settings that override the preset.")
+flags.DEFINE_string(
+    "classifier", "", "A folder of gansynth_train_classifier; empty: 'classifier' in the run folder, if it is there."
+)
+flags.DEFINE_integer("num_notes", 1000, "Notes of each set. The paper: 12800.", lower_bound=4)
+flags.DEFINE_integer("num_reference", 12800, "Training notes they are compared with, at most.", lower_bound=8)
+flags.DEFINE_integer("num_bins", 50, "Clusters of NDB.", lower_bound=2)
+flags.DEFINE_integer("num_f0_notes", 64, "Notes of each set that pyin measures, which is slow.", lower_bound=0)
+flags.DEFINE_integer("seed", 0, "Of latents, pitches, clusters and resampling.", lower_bound=0)
+flags.DEFINE_string("output_dir", "", "Where tables and evaluation.jsonl go; empty: the run folder.")
 flags.DEFINE_list(
     "minutes", [], "Measure the run's snapshots nearest to these minutes of training instead, such as 10,30."
 )
@@ -19,31 +39,106 @@ flags.DEFINE_string("picture", "", "With --minutes: a PNG of the same notes' rai
 
 
 def main() -> None:
-    """Prints a Markdown table; appends its rows to evaluation.jsonl in the run folder."""
-    run = pathlib.Path(FLAGS.ckpt_dir).expanduser()
+    """Prints Markdown tables; writes them as files, and appends every row to evaluation.jsonl."""
     minutes = _parse_minutes()
+    hparams = _data_settings()
+    folder = pathlib.Path(FLAGS.output_dir or hparams.train_root_dir).expanduser()
     entry.load_tensorflow()
-    model = build.load(run)
-    real = _real_notes(run)
+    if minutes:
+        _measure_minutes(hparams, folder, minutes)
+        return
+
+    from gansynth_tf.evaluation import evaluate, table
+
+    rows = _score_all(hparams)
+    _append(folder, rows)
+    print(f"{evaluate.format_table([(row['notes'], row) for row in rows if row.get('num_f0_notes')])}\n")
+    print(table.format_markdown(rows))
+    heading = f"Real notes: {rows[0]['protocol']['data']}; classifier {rows[0]['protocol']['classifier'] or 'none'}."
+    print(f"\nSaved to {', '.join(table.write_tables(rows, folder, heading))} and {folder / 'evaluation.jsonl'}")
+    if rows[0]["protocol"]["classifier"] is None:
+        print(
+            "Pitch accuracy, IS, FID, KID, precision and recall need a classifier: "
+            f"gansynth_train_classifier --hparams='{{\"train_root_dir\": \"{hparams.train_root_dir}\"}}' trains one."
+        )
+
+
+def _data_settings() -> HParams:
+    """Settings of the data that is real: of --config, of --ckpt_dir, or of the first run that is compared."""
+    if FLAGS.config:
+        return settings.resolve_hparams(FLAGS.config, parse_overrides(FLAGS.hparams))
+    runs = [FLAGS.ckpt_dir] if FLAGS["ckpt_dir"].present or not FLAGS.compare else []
+    runs += [_split_name(item)[1] for item in FLAGS.compare]
+    found = [path for path in (pathlib.Path(run).expanduser() for run in runs) if (path / "experiment.json").is_file()]
+    if not found:
+        raise ValueError(
+            f"Expected a run folder with experiment.json, whose data are what is real. Received: {', '.join(runs)}; "
+            "pass one as --ckpt_dir, or a preset as --config."
+        )
+    return settings.read_experiment(found[0] / "experiment.json").override({"train_root_dir": str(found[0])})
+
+
+def _split_name(item: str) -> tuple[str, str]:
+    """(name, path) of an item of --compare."""
+    name, equals, path = item.partition("=")
+    return (name, path) if equals else (pathlib.Path(item).name, item)
+
+
+def _subjects(hparams: HParams) -> list[tuple[str, str]]:
+    """(name, path) of all that is scored besides real notes."""
+    own = [("generated", hparams.train_root_dir)] if FLAGS["ckpt_dir"].present or not FLAGS.compare else []
+    return ([] if FLAGS.config else own) + [_split_name(item) for item in FLAGS.compare]
+
+
+def _score_all(hparams: HParams) -> list[dict]:
+    """A row for held-out real notes, for each ceiling, for each thing compared."""
+    from gansynth_tf.evaluation import scoring
+
+    subjects = _subjects(hparams)
+    opened = [build_evaluation.open_notes(path, name, hparams, FLAGS.num_notes, FLAGS.seed) for name, path in subjects]
+    classifier = build_evaluation.find_classifier(FLAGS.classifier, hparams.train_root_dir)
+    protocol = scoring.Protocol(
+        hparams.sample_rate, num_bins=FLAGS.num_bins, num_f0_notes=FLAGS.num_f0_notes, seed=FLAGS.seed
+    )
+    training = build_evaluation.real_notes(hparams, ["train"], "training notes", FLAGS.num_reference)
+    real, is_held_out = build_evaluation.held_out_notes(hparams, FLAGS.num_notes)
+    ceilings = [build_evaluation.ceiling(hparams, real, name) for name in FLAGS.ceiling]
+    reference = scoring.Reference(training, protocol, classifier, progress=True)
+    shared = build_evaluation.describe_protocol(hparams, reference)
+    rows = []
+    for notes in [real, *ceilings, *opened]:
+        measured = reference.measure(notes, progress=True)
+        if notes is real and is_held_out:
+            reference.calibrate(measured)
+        about = {"notes": notes.name, "seed": FLAGS.seed, "time": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
+        rows.append(about | reference.score(measured) | {"protocol": shared | notes.facts})
+    return rows
+
+
+def _append(folder: pathlib.Path, rows: list[dict]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "evaluation.jsonl").open("a") as file:
+        file.writelines(json.dumps(row) + "\n" for row in rows)
+
+
+# ---------------------------------------------------------------------------------------------------- snapshots
+
+
+def _measure_minutes(hparams: HParams, folder: pathlib.Path, minutes: list[float]) -> None:
+    """Prints what the snapshots nearest to some minutes measure, and the losses around them."""
+    import numpy as np
 
     from gansynth_tf.evaluation import evaluate
 
-    chosen = _choose(len(real["pitch"]))
+    run = pathlib.Path(hparams.train_root_dir)
+    real = build_data.load_real_notes(hparams)
     real_set = real["audio"], real["pitch"]
-    measured = evaluate.measure_notes(real["audio"][chosen], real["pitch"][chosen], model.sample_rate, real_set)
-    rows = [("real", measured)]
-    if minutes:
-        rows += _measure_snapshots(run, minutes, real_set)
-    else:
-        z, pitches = _grid(model)
-        waves = model.generate(z, pitches)
-        rows.append(("generated", evaluate.measure_notes(waves, pitches, model.sample_rate, real_set)))
-    with (run / "evaluation.jsonl").open("a") as file:
-        for name, row in rows:
-            file.write(json.dumps({"notes": name, "seed": FLAGS.seed} | row) + "\n")
+    chosen = np.random.default_rng(FLAGS.seed).permutation(len(real["pitch"]))[: FLAGS.num_f0_notes]
+    measured = evaluate.measure_notes(real["audio"][chosen], real["pitch"][chosen], hparams.sample_rate, real_set)
+    rows = [("real", measured), *_measure_snapshots(run, minutes, real_set)]
+    _append(folder, [{"notes": name, "seed": FLAGS.seed} | row for name, row in rows])
     print(evaluate.format_table(rows))
-    if minutes:
-        print(f"\n{_losses_table(run, minutes)}")
+    print(f"\n{_losses_table(run, minutes)}")
 
 
 def _parse_minutes() -> list[float]:
@@ -51,28 +146,6 @@ def _parse_minutes() -> list[float]:
         return [float(minute) for minute in FLAGS.minutes]
     except ValueError:
         raise ValueError(f"--minutes must be numbers such as 10,30,60. Received: {','.join(FLAGS.minutes)}") from None
-
-
-def _real_notes(run: pathlib.Path) -> dict:
-    """Every training note of the run."""
-    hparams = settings.read_experiment(run / "experiment.json").override({"train_root_dir": str(run)})
-    return build_data.load_real_notes(hparams)
-
-
-def _choose(total: int):
-    import numpy as np
-
-    return np.random.default_rng(FLAGS.seed).permutation(total)[: FLAGS.num_notes]
-
-
-def _grid(model):
-    """Latents and pitches of `num_notes` notes: pitches evenly over the model's range, several latents for each."""
-    import numpy as np
-
-    num_pitches = min(len(model.pitches), int(np.sqrt(FLAGS.num_notes)) * 2)
-    places = np.linspace(0, len(model.pitches) - 1, num_pitches).round().astype(int)
-    pitches = np.resize(np.array(model.pitches)[places], FLAGS.num_notes)
-    return model.sample_z(FLAGS.num_notes, FLAGS.seed), pitches
 
 
 def _measure_snapshots(run: pathlib.Path, minutes: list[float], real_set: tuple) -> list[tuple[str, dict]]:

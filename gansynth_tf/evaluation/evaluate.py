@@ -64,5 +64,5 @@ def format_table(rows: list[tuple[str, dict]]) -> str:
             f"{cell(row['median_cents'], '.0f')} cents",
             *(cell(row[key], ".2f") for key in ("diversity", "generated_to_real", "real_to_generated")),
         )
-        lines.append(f"| {name} ({row['num_notes']}) | {' | '.join(cells)} |")
+        lines.append(f"| {name} ({row.get('num_f0_notes', row['num_notes'])}) | {' | '.join(cells)} |")
     return "\n".join(lines)
