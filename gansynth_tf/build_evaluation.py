@@ -153,7 +153,7 @@ def open_notes(path: str | os.PathLike, name: str, hparams: HParams, num_notes: 
     sizes = (hparams.sample_rate, hparams.audio_length)
     if place.suffix == ".npz":
         return note_sets.notes_of_npz(place, name, num_notes, *sizes)
-    if export.is_export(place) or (place / checkpoints.EXPERIMENT_FILE).is_file():
+    if export.find_export(place) is not None or (place / checkpoints.EXPERIMENT_FILE).is_file():
         model = build.load(place)
         classes = Split(hparams, "train").pitch_classes
         notes = note_sets.notes_of_model(model, name, num_notes, classes, *sizes, seed)
