@@ -54,7 +54,18 @@ setup(
         "tensorflow-probability[tf]>=0.25",
         "tqdm",
     ],
-    extras_require={"test": ["pytest>=8", "pytest-xdist>=3", "hypothesis>=6", "pyloudnorm>=0.1.1", "ruff>=0.6"]},
+    extras_require={
+        "test": [
+            "ai-edge-litert>=1.0",
+            "hypothesis>=6",
+            "pyloudnorm>=0.1.1",
+            "pytest>=8",
+            "pytest-xdist>=3",
+            "ruff>=0.6",
+            "tensorflow-hub>=0.16",
+            "tensorflow-serving-api>=2.18",
+        ]
+    },
     entry_points={
         "console_scripts": [f"gansynth_{name} = gansynth_tf.cli.{name}:console_entry_point" for name in COMMANDS]
     },

@@ -1,4 +1,4 @@
-"""A trained model as a SavedModel that needs only TensorFlow: (z, pitch) -> audio, the inverse transform inside.
+"""A trained model as files that need only TensorFlow, or TFLite: (z, pitch) -> audio, the inverse transform inside.
 
 An exported folder holds versions 1, 2, …, as TensorFlow Serving wants it; each is whole, and describes itself in
 gansynth.json.
@@ -8,19 +8,21 @@ import json
 import os
 import pathlib
 import platform
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from gansynth_tf import files, latents, warmup
+from gansynth_tf import files, latents, lite, warmup
 from gansynth_tf.model import GANSynth, in_batches
 from gansynth_tf.pitches import PitchClasses
 from gansynth_tf.serving import ServedGANSynth
 
 DESCRIPTION_FILE = "gansynth.json"
+FORMATS = ("saved_model", "tflite")
 _SAVED_MODEL_FILE = "saved_model.pb"
+_TFLITE_FILE = "model.tflite"  # Where TensorFlow Serving looks when it is told to prefer TFLite.
 
 # What the signatures are for, as gansynth.json says it.
 _PURPOSES = {
@@ -34,18 +36,25 @@ _PURPOSES = {
 # ---------------------------------------------------------------------------------------------------- writing
 
 
-def export_model(model: GANSynth, directory: str | os.PathLike, facts: Mapping | None = None) -> pathlib.Path:
+def export_model(
+    model: GANSynth,
+    directory: str | os.PathLike,
+    facts: Mapping | None = None,
+    formats: Collection[str] = ("saved_model",),
+) -> pathlib.Path:
     """Writes the next version of an exported model, whole or not at all.
 
-    Signatures, any batch size, the batch first everywhere: `serving_default` (z [batch, latent] float32, pitch [batch]
-    int32 -> audio [batch, samples] float32), `random` (pitch, seed [batch] int32 -> audio, z), `interpolate` (z_from,
-    z_to, position [batch] float32 in [0, 1], pitch -> audio), `wav` (z, pitch -> wav_bytes [batch] string), `specgram`
-    (z, pitch -> specgram [batch, time, freq, 2] in physical units). The object itself: see serving.ServedGANSynth.
+    A SavedModel's signatures, any batch size, the batch first everywhere: `serving_default` (z [batch, latent] float32,
+    pitch [batch] int32 -> audio [batch, samples] float32), `random` (pitch, seed [batch] int32 -> audio, z),
+    `interpolate` (z_from, z_to, position [batch] float32 in [0, 1], pitch -> audio), `wav` (z, pitch -> wav_bytes
+    [batch] string), `specgram` (z, pitch -> specgram [batch, time, freq, 2] in physical units). The object itself: see
+    serving.ServedGANSynth. A TFLite file has `serving_default` alone.
 
     Args:
         model: Any GANSynth.
         directory: A folder of versions; made when missing.
         facts: What else gansynth.json shall say, of JSON's types.
+        formats: One or more of `FORMATS`.
 
     Returns:
         The version's folder, `directory`/NUMBER.
@@ -58,8 +67,13 @@ def export_model(model: GANSynth, directory: str | os.PathLike, facts: Mapping |
     served = ServedGANSynth(model)
     signatures = served.signatures()
     with files.numbered_folder(directory) as beside:
-        tf.saved_model.save(served, str(beside), signatures=signatures)
-        warmup.write_requests(beside / warmup.FILE, [(name, _example(name, model)) for name in signatures])
+        if "saved_model" in formats:
+            tf.saved_model.save(served, str(beside), signatures=signatures)
+            warmup.write_requests(beside / warmup.FILE, [(name, _example(name, model)) for name in signatures])
+        else:
+            signatures = {"serving_default": signatures["serving_default"]}
+        if "tflite" in formats:
+            (beside / _TFLITE_FILE).write_bytes(lite.to_tflite(model))
         description = {**_describe(model), "signatures": _describe_signatures(signatures), **(facts or {})}
         files.write_json(beside / DESCRIPTION_FILE, description)
     return directory / str(max(files.numbers(directory)))
@@ -130,11 +144,22 @@ def _example(signature: str, model: GANSynth) -> dict[str, tf.Tensor]:
 
 
 def find_export(directory: str | os.PathLike) -> pathlib.Path | None:
-    """The version that a folder stands for: itself, or the newest in it; None when it is no exported model."""
+    """The version that a folder stands for: itself, or the newest SavedModel in it; None when it is no exported model.
+
+    Raises:
+        ValueError: When there are TFLite files only.
+    """
     directory = pathlib.Path(directory).expanduser()
-    versions = [directory / str(number) for number in reversed(files.numbers(directory))]
-    parts = (DESCRIPTION_FILE, _SAVED_MODEL_FILE)
-    return next((path for path in (directory, *versions) if all((path / part).is_file() for part in parts)), None)
+    versions = [directory, *(directory / str(number) for number in reversed(files.numbers(directory)))]
+    described = [path for path in versions if (path / DESCRIPTION_FILE).is_file()]
+    for path in described:
+        if (path / _SAVED_MODEL_FILE).is_file():
+            return path
+    if any((path / _TFLITE_FILE).is_file() for path in described):
+        raise ValueError(
+            f"Expected a SavedModel. Received: {directory}, which holds TFLite only: ai_edge_litert runs that."
+        )
+    return None
 
 
 class ExportedGANSynth:

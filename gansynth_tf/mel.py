@@ -121,7 +121,9 @@ def stfts_to_melspecgrams(stfts: tf.Tensor, linear_to_mel: np.ndarray) -> tf.Ten
     return tf.stack([log_power, _wrap_after_first(frequency)], axis=-1)
 
 
-def melspecgrams_to_stfts(melspecgrams: tf.Tensor, mel_to_linear: np.ndarray) -> tf.Tensor:
+def melspecgrams_to_parts(
+    melspecgrams: tf.Tensor, mel_to_linear: np.ndarray, float64: bool = True
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Approximate inverse of `stfts_to_melspecgrams`.
 
     The matrix multiplies the IF, never a reduced phase: its weights are not integers, so that a whole turn would not
@@ -130,14 +132,16 @@ def melspecgrams_to_stfts(melspecgrams: tf.Tensor, mel_to_linear: np.ndarray) ->
     Args:
         melspecgrams: float32 [batch, time, mel bands, 2].
         mel_to_linear: float32 [mel bands, linear bins].
+        float64: Whether that product may use float64, which not every runtime has.
 
     Returns:
-        complex64 [batch, time, linear bins].
+        Real and imaginary parts, float32 [batch, time, linear bins].
     """
     log_power, frequency = tf.unstack(melspecgrams, axis=-1)
     magnitude = _mel_power_to_magnitude(log_power, mel_to_linear)
-    frequency = _wrap_after_first(_times_matrix_exactly(frequency, mel_to_linear))
-    return spectral.polar_to_stfts(magnitude, spectral.frequency_to_phase(frequency))
+    times_matrix = _times_matrix_exactly if float64 else _times_matrix
+    frequency = _wrap_after_first(times_matrix(frequency, mel_to_linear))
+    return spectral.polar_to_parts(magnitude, spectral.frequency_to_phase(frequency))
 
 
 def stfts_to_mean_melspecgrams(stfts: tf.Tensor, linear_to_mel: np.ndarray) -> tf.Tensor:
@@ -174,7 +178,9 @@ def stfts_to_mean_melspecgrams(stfts: tf.Tensor, linear_to_mel: np.ndarray) -> t
     return tf.stack([tf.math.log(mel_power + spectral.LOG_FLOOR), angle / math.pi], axis=-1)
 
 
-def mean_melspecgrams_to_stfts(melspecgrams: tf.Tensor, mel_to_linear: np.ndarray, bands: np.ndarray) -> tf.Tensor:
+def mean_melspecgrams_to_parts(
+    melspecgrams: tf.Tensor, mel_to_linear: np.ndarray, bands: np.ndarray
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Approximate inverse of `stfts_to_mean_melspecgrams`: every bin takes the phase of its nearest band.
 
     Args:
@@ -183,13 +189,13 @@ def mean_melspecgrams_to_stfts(melspecgrams: tf.Tensor, mel_to_linear: np.ndarra
         bands: int32 [linear bins], from `nearest_bands`.
 
     Returns:
-        complex64 [batch, time, linear bins].
+        Real and imaginary parts, float32 [batch, time, linear bins].
     """
     log_power, frequency = tf.unstack(melspecgrams, axis=-1)
     magnitude = _mel_power_to_magnitude(log_power, mel_to_linear) * _signs(len(bands))
     phase = spectral.frequency_to_phase(frequency)
     cosine, sine = (tf.gather(part, bands, axis=-1) for part in (tf.cos(phase), tf.sin(phase)))
-    return tf.complex(magnitude * cosine, magnitude * sine)
+    return magnitude * cosine, magnitude * sine
 
 
 def _centered_parts(stfts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

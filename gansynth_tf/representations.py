@@ -53,6 +53,20 @@ class _Representation(keras.layers.Layer):
         """
         return self._decode(self._checked_specgrams(specgrams))
 
+    def decode_real(self, specgrams: tf.Tensor) -> tf.Tensor:
+        """`decode` in float32 arithmetic alone: no complex numbers, no Fourier transform, no float64.
+
+        Args:
+            specgrams: float [batch, time, freq, 2], as `encode` returns them.
+
+        Returns:
+            float32 [batch, samples], not clipped.
+
+        Raises:
+            ValueError: Another shape than [batch, *specgram_shape].
+        """
+        return self._decode_real(self._checked_specgrams(specgrams))
+
     def consistency_magnitudes(self, specgrams: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Magnitudes that specgrams ask for, and those that the waves they decode to have.
 
@@ -92,6 +106,9 @@ class _Representation(keras.layers.Layer):
     def _decode(self, specgrams: tf.Tensor) -> tf.Tensor:
         raise NotImplementedError
 
+    def _decode_real(self, specgrams: tf.Tensor) -> tf.Tensor:
+        raise NotImplementedError
+
     def _consistency_magnitudes(self, specgrams: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         raise NotImplementedError
 
@@ -108,14 +125,18 @@ class _Spectral(_Representation):
 
     _framing: spectral.Framing
 
-    def _to_stfts(self, specgrams: tf.Tensor) -> tf.Tensor:
+    def _to_parts(self, specgrams: tf.Tensor, float64: bool = True) -> tuple[tf.Tensor, tf.Tensor]:
+        """Real and imaginary parts of the STFT that specgrams ask for, each [batch, time, linear bins]."""
         raise NotImplementedError
 
     def _decode(self, specgrams: tf.Tensor) -> tf.Tensor:
-        return spectral.stfts_to_waves(self._to_stfts(specgrams), self._framing)
+        return spectral.stfts_to_waves(tf.complex(*self._to_parts(specgrams)), self._framing)
+
+    def _decode_real(self, specgrams: tf.Tensor) -> tf.Tensor:
+        return spectral.parts_to_waves(*self._to_parts(specgrams, float64=False), self._framing)
 
     def _consistency_magnitudes(self, specgrams: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        stfts = self._to_stfts(specgrams)
+        stfts = tf.complex(*self._to_parts(specgrams))
         reanalysed = spectral.waves_to_stfts(spectral.stfts_to_waves(stfts, self._framing), self._framing)
         return spectral.stfts_to_polar(stfts)[0], spectral.stfts_to_polar(reanalysed)[0]
 
@@ -146,8 +167,8 @@ class LinearIF(_Spectral):
     def _encode(self, waves: tf.Tensor) -> tf.Tensor:
         return spectral.waves_to_specgrams(waves, self._framing, self._instantaneous)
 
-    def _to_stfts(self, specgrams: tf.Tensor) -> tf.Tensor:
-        return spectral.specgrams_to_stfts(specgrams, self._instantaneous)
+    def _to_parts(self, specgrams: tf.Tensor, float64: bool = True) -> tuple[tf.Tensor, tf.Tensor]:
+        return spectral.specgrams_to_parts(specgrams, self._instantaneous)
 
 
 @keras.saving.register_keras_serializable("gansynth_tf")
@@ -209,10 +230,10 @@ class MelIF(_Spectral):
             return mel.stfts_to_mean_melspecgrams(stfts, self._linear_to_mel)
         return mel.stfts_to_melspecgrams(stfts, self._linear_to_mel)
 
-    def _to_stfts(self, specgrams: tf.Tensor) -> tf.Tensor:
+    def _to_parts(self, specgrams: tf.Tensor, float64: bool = True) -> tuple[tf.Tensor, tf.Tensor]:
         if self.mel_if == "power_mean":
-            return mel.mean_melspecgrams_to_stfts(specgrams, self._mel_to_linear, self._nearest_bands)
-        return mel.melspecgrams_to_stfts(specgrams, self._mel_to_linear)
+            return mel.mean_melspecgrams_to_parts(specgrams, self._mel_to_linear, self._nearest_bands)
+        return mel.melspecgrams_to_parts(specgrams, self._mel_to_linear, float64)
 
     def get_config(self) -> dict:
         """Constructor arguments."""
@@ -255,6 +276,9 @@ class Waveform(_Representation):
 
     def _decode(self, specgrams: tf.Tensor) -> tf.Tensor:
         return specgrams[:, self._front_padding : self._front_padding + self.audio_length, 0, 0]
+
+    def _decode_real(self, specgrams: tf.Tensor) -> tf.Tensor:
+        return self._decode(specgrams)
 
     def _consistency_magnitudes(self, specgrams: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         # No frames overlap, so nothing can contradict; in Magenta the loss of a waveform model is 0, too.

@@ -15,6 +15,29 @@ from gansynth_tf.model import GANSynth
 _MIDI_PITCHES = 128
 
 
+def make_specgrams(model: GANSynth) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """A function of z [batch, latent] and MIDI pitches [batch] to specgrams that takes any numbers.
+
+    A pitch that the model does not know is played by the nearest it knows; NaN and infinity in z count as 0.
+    """
+    known = model.pitch_classes
+    nearest = [known.nearest(pitch) for pitch in range(_MIDI_PITCHES)]
+    labels = known.to_index(np.array(nearest)).astype(np.int32)
+
+    def specgrams(z: tf.Tensor, pitch: tf.Tensor) -> tf.Tensor:
+        z = tf.where(tf.math.is_finite(z), z, 0.0)  # One NaN would make the whole note NaN.
+        return model.specgrams_from_labels(z, tf.gather(labels, tf.clip_by_value(pitch, 0, _MIDI_PITCHES - 1)))
+
+    return specgrams
+
+
+def served_variables(model: GANSynth) -> tuple[list[tf.Variable], list[tf.Variable]]:
+    """All variables that generate at the model's stage, and those of them that a gradient can train."""
+    networks = model.smoothed_generator.active_variables(model.num_blocks, model.fade is not None)
+    weights = [variable.value for variable in networks]
+    return weights + [variable.value for variable in model.normalizer.weights], weights
+
+
 class Part(tf.Module):
     """Something callable with weights.
 
@@ -60,9 +83,7 @@ class ServedGANSynth(Part):
 
     def __init__(self, model: GANSynth):
         graphs = _Graphs(model)
-        networks = model.smoothed_generator.active_variables(model.num_blocks, model.fade is not None)
-        weights = [variable.value for variable in networks]
-        variables = weights + [variable.value for variable in model.normalizer.weights]
+        variables, weights = served_variables(model)
         notes = [{"z": graphs.z, "pitch": tf.TensorSpec([None], kind, name="pitch")} for kind in (tf.int32, tf.int64)]
         super().__init__(lambda note: graphs.audio(**_as_int32(note)), notes, variables, weights, "gansynth")
         self.generator = Part(
@@ -107,16 +128,7 @@ class _Graphs:
         self.waves = tf.TensorSpec([None, model.audio_length], tf.float32, name="audio")
         self.whole_specgrams = tf.TensorSpec([None, *model.representation.specgram_shape], tf.float32, name="specgram")
         pitch = tf.TensorSpec([None], tf.int32, name="pitch")
-        known = model.pitch_classes
-        nearest = [known.nearest(pitch) for pitch in range(_MIDI_PITCHES)]
-        labels = known.to_index(np.array(nearest)).astype(np.int32)
-
-        def specgrams(z: tf.Tensor, pitch: tf.Tensor) -> tf.Tensor:
-            z = tf.where(tf.math.is_finite(z), z, 0.0)  # One NaN would make the whole note NaN.
-            chosen = tf.gather(labels, tf.clip_by_value(pitch, 0, _MIDI_PITCHES - 1))
-            return model.specgrams_from_labels(z, chosen)
-
-        self.specgrams = tf.function(specgrams, input_signature=[self.z, pitch])
+        self.specgrams = tf.function(make_specgrams(model), input_signature=[self.z, pitch])
         self.decode = tf.function(model.representation.decode, input_signature=[self.whole_specgrams])
         self.encode = tf.function(model.representation.encode, input_signature=[self.waves])
 

@@ -194,6 +194,28 @@ def stfts_to_waves(stfts: tf.Tensor, framing: Framing) -> tf.Tensor:
     return tf.ensure_shape(waves[:, framing.padding :], [None, framing.num_samples])
 
 
+def parts_to_waves(real: tf.Tensor, imag: tf.Tensor, framing: Framing) -> tf.Tensor:
+    """`stfts_to_waves` in real arithmetic, for runtimes without complex numbers or Fourier transforms.
+
+    The inverse transform is a product with cosines and sines. In time the cosines are even and the sines odd, so half
+    a frame of each gives the whole frame.
+
+    Args:
+        real, imag: float32 [batch, time, freq], parts of the STFT without DC.
+        framing: Sizes.
+
+    Returns:
+        float32 [batch, samples].
+    """
+    cosines, sines = _inverse_dft(framing.num_bins)
+    rows = [-1, framing.num_bins]
+    even, odd = tf.reshape(real, rows) @ cosines, tf.reshape(imag, rows) @ sines
+    late = tf.reverse((even + odd)[:, 1:-1], axis=[1])
+    hops = tf.reshape(tf.concat([even - odd, late], axis=1), [-1, framing.num_frames, 4, framing.hop_length])
+    summed = sum(tf.pad(hops[:, :, hop], [[0, 0], [hop, 3 - hop], [0, 0]]) for hop in range(4))
+    return tf.reshape(summed, [-1, framing.max_samples])[:, framing.padding :]
+
+
 def stfts_to_polar(stfts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Magnitude and phase, with finite gradients at 0.
 
@@ -212,9 +234,9 @@ def stfts_to_polar(stfts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return magnitude, phase
 
 
-def polar_to_stfts(magnitude: tf.Tensor, phase: tf.Tensor) -> tf.Tensor:
-    """Magnitude and phase in radians to complex64, all of one shape."""
-    return tf.complex(magnitude * tf.cos(phase), magnitude * tf.sin(phase))
+def polar_to_parts(magnitude: tf.Tensor, phase: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Magnitude and phase in radians to real and imaginary parts, all of one shape."""
+    return magnitude * tf.cos(phase), magnitude * tf.sin(phase)
 
 
 def stfts_to_specgrams(stfts: tf.Tensor, instantaneous: bool = True) -> tf.Tensor:
@@ -232,7 +254,7 @@ def stfts_to_specgrams(stfts: tf.Tensor, instantaneous: bool = True) -> tf.Tenso
     return tf.stack([tf.math.log(magnitude + LOG_FLOOR), second], axis=-1)
 
 
-def specgrams_to_stfts(specgrams: tf.Tensor, instantaneous: bool = True) -> tf.Tensor:
+def specgrams_to_parts(specgrams: tf.Tensor, instantaneous: bool = True) -> tuple[tf.Tensor, tf.Tensor]:
     """Inverse of `stfts_to_specgrams`; like Magenta's it leaves the 1e-6 in the magnitude.
 
     Args:
@@ -240,11 +262,11 @@ def specgrams_to_stfts(specgrams: tf.Tensor, instantaneous: bool = True) -> tf.T
         instantaneous: Whether channel 1 is IF (True) or phase (False).
 
     Returns:
-        complex64 [batch, time, freq].
+        Real and imaginary parts, float32 [batch, time, freq].
     """
     log_magnitude, second = tf.unstack(specgrams, axis=-1)
     phase = frequency_to_phase(second) if instantaneous else math.pi * second
-    return polar_to_stfts(tf.exp(log_magnitude), phase)
+    return polar_to_parts(tf.exp(log_magnitude), phase)
 
 
 def waves_to_specgrams(waves: tf.Tensor, framing: Framing, instantaneous: bool = True) -> tf.Tensor:
@@ -253,8 +275,8 @@ def waves_to_specgrams(waves: tf.Tensor, framing: Framing, instantaneous: bool =
 
 
 def specgrams_to_waves(specgrams: tf.Tensor, framing: Framing, instantaneous: bool = True) -> tf.Tensor:
-    """[batch, time, freq, 2] to [batch, samples]; see `specgrams_to_stfts` and `stfts_to_waves`."""
-    return stfts_to_waves(specgrams_to_stfts(specgrams, instantaneous), framing)
+    """[batch, time, freq, 2] to [batch, samples]; see `specgrams_to_parts` and `stfts_to_waves`."""
+    return stfts_to_waves(tf.complex(*specgrams_to_parts(specgrams, instantaneous)), framing)
 
 
 def _nearest_turns(phase: tf.Tensor, period: float) -> tf.Tensor:
@@ -278,6 +300,21 @@ def _first_and_difference(values: tf.Tensor, axis: int) -> tuple[tf.Tensor, tf.T
 def _hann(length: int) -> np.ndarray:
     """Periodic Hann window, float64."""
     return 0.5 - 0.5 * np.cos(_TWO_PI * np.arange(length) / length)
+
+
+@functools.cache
+def _inverse_dft(num_bins: int) -> tuple[np.ndarray, np.ndarray]:
+    """Cosines and sines of bins 1 to num_bins over the first half of a frame, both ends included, windowed.
+
+    Returns:
+        Two float32 [bins, bins + 1], with the synthesis window of `stfts_to_waves` and the transform's 1 / frame.
+    """
+    bins, samples = np.arange(1, num_bins + 1), np.arange(num_bins + 1)
+    angles = math.pi / num_bins * (np.outer(bins, samples) % (2 * num_bins))
+    # Each bin but Nyquist stands for its mirror image, too.
+    weights = np.where(bins < num_bins, 2.0, 1.0)[:, np.newaxis] / (2 * num_bins)
+    weights = weights * _hann(2 * num_bins)[: num_bins + 1] / 1.5
+    return (weights * np.cos(angles)).astype(np.float32), (weights * np.sin(angles)).astype(np.float32)
 
 
 def _check_powers_of_two(shape: tuple[int, int], mel_downscale: int) -> None:

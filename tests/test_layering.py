@@ -38,7 +38,7 @@ LAYERS = (
         "evaluation/memorisation", "evaluation/phase_coherence", "evaluation/levels", "evaluation/bootstrap",
         "evaluation/features", "evaluation/classifier", "evaluation/note_sets", "evaluation/scoring",
         "evaluation/table",
-        "rainbow", "folding", "plots", "snapshots", "warmup", "serving", "export",
+        "rainbow", "folding", "plots", "snapshots", "warmup", "serving", "lite", "export",
     ),
     (
         "settings", "magenta_folders", "magenta_import", "build_data", "build", "build_training", "build_evaluation",

@@ -43,6 +43,7 @@ def test_encode_and_decode_match_magenta(golden, kind, size):
     waves = golden[f"{kind}_{size}_waves"]
     np.testing.assert_allclose(layer.decode(expected), waves, rtol=0, atol=1e-4)
     np.testing.assert_allclose(layer.decode(specgrams), waves, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(layer.decode_real(expected), waves, rtol=0, atol=1e-4)
 
 
 AUDIO_LENGTH, SAMPLE_RATE = 1000, 8000

@@ -1,4 +1,4 @@
-"""gansynth_export: a run folder -> a SavedModel that needs only TensorFlow."""
+"""gansynth_export: a run folder -> a SavedModel that needs only TensorFlow, or a TFLite file."""
 
 import pathlib
 
@@ -12,6 +12,9 @@ flags.DEFINE_string("ckpt_dir", "/tmp/gansynth/train", "A run folder (train_root
 flags.DEFINE_string(
     "export_dir", "/tmp/gansynth/export", "Where versions 1, 2, … of the exported model go; the next number is written."
 )
+flags.DEFINE_multi_enum(
+    "format", ["saved_model"], ["saved_model", "tflite"], "What a version holds; give the flag twice for both."
+)
 
 
 def main() -> None:
@@ -24,7 +27,7 @@ def main() -> None:
         raise ValueError(f"--ckpt_dir must be a run folder. Received: {run}, which is an export already.")
     export.check_place(FLAGS.export_dir)
     model = build.load(run)
-    folder = export.export_model(model, FLAGS.export_dir, build.describe_run(run))
+    folder = export.export_model(model, FLAGS.export_dir, build.describe_run(run), FLAGS.format)
     seconds = model.audio_length / model.sample_rate
     print(f"Saved to {folder}: z [batch, {model.latent_size}] and pitch [batch] -> {seconds:g} s of audio")
 
