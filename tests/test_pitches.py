@@ -51,6 +51,18 @@ def test_json_round_trip():
     assert pitches.PitchClasses.from_json(json.loads(json.dumps(classes.to_json()))) == classes
 
 
+def test_an_unpitched_class_goes_by_middle_c():
+    classes = pitches.PitchClasses.unpitched(7)
+    assert (classes.pitches, classes.counts, classes.num_classes, classes.pitched) == ((60,), (7,), 1, False)
+    assert pitches.PitchClasses.from_json(json.loads(json.dumps(classes.to_json()))) == classes
+    assert pitches.PitchClasses.from_json({"pitches": [60], "counts": [7]}).pitched
+    assert classes.to_index(60) == 0 and classes.nearest(3) == 60
+    with pytest.raises(ValueError, match="Received: 61; the nearest is 60"):
+        classes.to_index(61)
+    with pytest.raises(ValueError, match="unpitched class"):
+        pitches.PitchClasses((61,), (7,), pitched=False)
+
+
 @pytest.mark.parametrize(
     ("values", "counts"),
     [((), ()), ((60, 61), (1,)), ((61, 60), (1, 1)), ((60, 60), (1, 1)), ((60, 128), (1, 1)), ((60,), (0,))],

@@ -75,6 +75,15 @@ class NoteFilter:
                 raise ValueError(f"Expected {what} among {', '.join(theirs)}. Received: {', '.join(mine)}.")
         return NoteFilter(**bounds)
 
+    def __str__(self) -> str:
+        """What is asked for, in words."""
+        asked = [] if (self.min_pitch, self.max_pitch) == (0, 127) else [f"pitch {self.min_pitch} to {self.max_pitch}"]
+        if (self.min_velocity, self.max_velocity) != (0, 127):
+            asked.append(f"velocity {self.min_velocity} to {self.max_velocity}")
+        for what, values in (("family", self.families), ("source", self.sources)):
+            asked += [f"{what} {' or '.join(values)}"] if values else []
+        return ", ".join(asked) or "any kind"
+
     @property
     def keeps_all(self) -> bool:
         """Whether it leaves nothing out."""

@@ -126,6 +126,9 @@ def _link(builder, keep: NoteFilter, progress: bool) -> dict:
             splits[split] = {"shards": paths, **counted}
     for split in notes.SPLITS:
         splits.setdefault(split, shards.empty_split() | {"num_records": 0})
+    if not splits["train"]["num_notes"]:
+        where, total = builder.data_path, splits["train"]["num_records"]
+        raise ValueError(f"Expected notes of {keep} in {where}. None of its {total} training notes is; ask for others.")
     instruments = []
     for label, name in enumerate(_instrument_names(builder)):
         family, source = kinds.get(label, ("", ""))
@@ -231,13 +234,18 @@ def _convert_official(
     parse = functools.partial(_parse_official, request.keep)
     for split, paths in splits.items():
         dataset = tf.data.TFRecordDataset(paths).map(parse, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        kept = 0
         try:
             for row in _progress(dataset, f"converting {split}", total, progress):
                 if row["kept"]:
+                    kept += 1
                     yield _make_note(request, row, row["instrument"].decode(), split)
         except (tf.errors.InvalidArgumentError, tf.errors.DataLossError) as error:
             reason = " ".join(str(error).split())[:200]
             raise ValueError(f"Expected NSynth's own TFRecords. Received: {paths[0]}: {reason}") from error
+        if split == "train" and not kept:
+            found = f"{request.keep} in {request.path}"
+            raise ValueError(f"Expected notes of {found}. None of its training notes is; ask for others.")
 
 
 def _parse_official(keep: NoteFilter, record) -> dict:

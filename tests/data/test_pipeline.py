@@ -1,5 +1,6 @@
 """pipeline: the order is a pure function of seed and position; nothing is lost, repeated or rewritten."""
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -110,6 +111,118 @@ def test_blocks_of_sorted_shards_are_interleaved(tmp_path, classes):
     order = take_velocities(paths, classes, 40, cache_bytes=0, shuffle_buffer=10)
     for block in order.reshape(4, 10):
         assert len(set((block - 1) // 8)) == 5
+
+
+# ---------------------------------------------------------------------------------------------------- several sets
+
+
+@pytest.fixture(scope="module")
+def three_sets(tmp_path_factory):
+    """Sets of 7, 19 and 5 notes, whose velocities begin at 1, 40 and 80, with weights 5, 3 and 2."""
+    sets = []
+    for place, (count, first, weight) in enumerate([(7, 1, 5.0), (19, 40, 3.0), (5, 80, 2.0)]):
+        directory = tmp_path_factory.mktemp("mix") / str(place)
+        made = (dataclasses.replace(note, velocity=first + number) for number, note in enumerate(make_notes(count)))
+        records.write_records(directory, made, {}, 2)
+        (note_set,) = records.open_split(directory, "train")
+        sets.append(dataclasses.replace(note_set, weight=weight, first_label=100 * place))
+    return sets
+
+
+def which_set(velocities):
+    return np.digitize(velocities, [40, 80])
+
+
+@pytest.mark.parametrize("settings", [CACHED, STREAMED], ids=["cached", "streamed"])
+class TestMix:
+    def test_weights_decide_the_shares(self, three_sets, classes, settings):
+        order = take_velocities(three_sets, classes, 2000, batch_size=100, **settings)
+        for part in (order[:1000], order[1000:]):
+            np.testing.assert_array_equal(np.bincount(which_set(part)), [500, 300, 200])
+        # Mixed, not one set after the other.
+        shares = [np.bincount(which_set(part), minlength=3) for part in order.reshape(20, 100)]
+        assert np.abs(np.array(shares) - [50, 30, 20]).max() < 25 and len({tuple(share) for share in shares}) > 10
+
+    def test_every_set_keeps_its_own_epochs(self, three_sets, classes, settings):
+        order = take_velocities(three_sets, classes, 1000, batch_size=100, **settings)
+        for place, (count, first) in enumerate([(7, 1), (19, 40), (5, 80)]):
+            own = order[which_set(order) == place]
+            for epoch in own[: len(own) // count * count].reshape(-1, count):
+                np.testing.assert_array_equal(np.sort(epoch), np.arange(first, first + count))
+
+    @pytest.mark.parametrize("start", [999, 2345])
+    def test_starting_later_continues_the_same_stream(self, three_sets, classes, settings, start):
+        whole = take_velocities(three_sets, classes, start + 60, batch_size=60, **settings)
+        later = take_velocities(three_sets, classes, 60, start_example=start, batch_size=60, **settings)
+        np.testing.assert_array_equal(later, whole[start:])
+
+    def test_instruments_are_told_apart(self, three_sets, classes, settings):
+        dataset = pipeline.make_dataset(three_sets, classes, NUM_SAMPLES, 50, 0, **settings)
+        batch = next(iter(dataset))
+        np.testing.assert_array_equal(batch["instrument"] // 100, which_set(batch["velocity"].numpy()))
+
+
+@pytest.mark.parametrize(
+    ("weights", "expected"),
+    [([1], [1000]), ([1, 1], [500, 500]), ([1, 1, 1], [334, 333, 333]), ([1e6, 1], [999, 1]), ([0.2, 0.3], [400, 600])],
+)
+def test_shares_are_whole_examples_of_a_thousand(weights, expected, three_sets, classes):
+    sets = [dataclasses.replace(three_sets[0], weight=weight) for weight in weights]
+    order = np.concatenate([
+        batch["instrument"] for batch in pipeline.make_dataset(
+            [dataclasses.replace(part, first_label=100 * place) for place, part in enumerate(sets)],
+            classes, NUM_SAMPLES, 1000, 0,
+        ).take(1)
+    ])  # fmt: skip
+    assert sorted(np.bincount(order // 100), reverse=True) == sorted(expected, reverse=True)
+
+
+@pytest.mark.parametrize("weight", [0.0, -1.0, np.nan, np.inf])
+def test_weights_are_positive(weight, three_sets, classes):
+    sets = [three_sets[0], dataclasses.replace(three_sets[1], weight=weight)]
+    with pytest.raises(ValueError, match="positive weights"):
+        pipeline.make_dataset(sets, classes, NUM_SAMPLES, 4, 0)
+
+
+# ---------------------------------------------------------------------------------------------------- one class
+
+
+def test_an_unpitched_class_keeps_every_note(tmp_path, shards):
+    unpitched = [dataclasses.replace(note, pitch=notes.UNKNOWN) for note in make_notes(4)]
+    records.write_records(tmp_path / "set", unpitched, {}, 1)
+    sets = records.open_split(tmp_path / "set", "train")
+    batch = next(iter(pipeline.make_dataset(sets, pitches.PitchClasses.unpitched(4), NUM_SAMPLES, 4, 0)))
+    np.testing.assert_array_equal(batch["label"], 0)
+    np.testing.assert_array_equal(batch["pitch"], notes.UNKNOWN)
+    # Known pitches do not matter to such a class either; to a pitched one, unknown pitches are left out.
+    everything = take_velocities(shards, pitches.PitchClasses.unpitched(41), NUM_NOTES)
+    np.testing.assert_array_equal(np.sort(everything), np.arange(1, NUM_NOTES + 1))
+    with pytest.raises(ValueError, match="1 pitches from 30 to 30. None in 1 shards"):
+        pipeline.make_dataset(sets, pitches.PitchClasses((30,), (4,)), NUM_SAMPLES, 4, 0)
+
+
+def test_replicas_share_the_stream_without_repeats(shards, classes, mirrored):
+    dataset = pipeline.make_dataset(shards, classes, NUM_SAMPLES, 4, seed=5)
+    iterator = iter(mirrored.experimental_distribute_dataset(dataset))
+    order = []
+    for _ in range(6):
+        parts = mirrored.experimental_local_results(next(iterator)["velocity"])
+        assert [part.shape[0] for part in parts] == [2, 2]
+        order += [int(velocity) for part in parts for velocity in part]
+    np.testing.assert_array_equal(order, take_velocities(shards, classes, 24))
+
+
+def test_workers_share_the_stream_without_repeats(shards, classes):
+    """What tf.distribute does for each worker of a job: it takes its share of the one stream."""
+    from tensorflow.python.data.experimental.ops.distribute import _AutoShardDataset
+
+    dataset = pipeline.make_dataset(shards, classes, NUM_SAMPLES, 4, seed=5)
+    taken = []
+    for worker in range(3):
+        own = _AutoShardDataset(dataset, 3, worker, 3)
+        taken.append([batch["velocity"] for batch in own.take(2).as_numpy_iterator()])
+    order = np.concatenate([taken[worker][turn] for turn in range(2) for worker in range(3)])
+    np.testing.assert_array_equal(order, take_velocities(shards, classes, 24))
 
 
 def test_examples_are_labelled_and_typed(shards, classes):

@@ -196,3 +196,46 @@ def test_reading_errors_say_what_to_do(tmp_path):
     (tmp_path / "set" / "train-00000-of-00001.tfrecord").unlink()
     with pytest.raises(FileNotFoundError, match="missing; prepare the data again"):
         records.list_shards(tmp_path / "set", "train")
+
+
+# ---------------------------------------------------------------------------------------------------- file systems
+
+
+@pytest.mark.parametrize("scheme", ["ram://", "file://"])
+def test_sets_live_on_any_file_system_of_tensorflow(scheme, tmp_path):
+    """As gs:// and s3:// do: "ram" is one that knows nothing of local paths."""
+    from gansynth_tf.data import pipeline, report
+
+    place = f"ram://{tmp_path.name}/set" if scheme == "ram://" else f"file://{tmp_path}/set"
+    made = [make_note(number, pitch=50 + number) for number in range(6)] + [make_note(7, "valid")]
+    manifest = records.write_records(place, made, {"sample_rate": 8000, "num_samples": 23}, 2)
+    assert records.read_manifest(place) == manifest
+    assert all(path.startswith(place) for path in records.list_shards(place, "train"))
+    local = records.write_records(tmp_path / "local", made, {"sample_rate": 8000, "num_samples": 23}, 2)
+    assert local == manifest
+    for ours, theirs in zip(records.list_shards(place, "train"), records.list_shards(tmp_path / "local", "train"),
+                            strict=True):  # fmt: skip
+        assert tf.io.gfile.GFile(ours, "rb").read() == tf.io.gfile.GFile(theirs, "rb").read()
+    loaded = pipeline.load_notes(records.open_split(place, "train"), 23)
+    assert sorted(loaded["pitch"]) == list(range(50, 56))
+    assert report.write_report(place) and not report.write_report(place)
+    assert tf.io.gfile.exists(f"{place}/report.png")
+    # A second set takes the first one's place, and nothing else's.
+    records.write_records(place, made[:1], {}, 1)
+    assert len(records.list_shards(place, "train")) == 1 and not tf.io.gfile.exists(f"{place}/report.png")
+    with tf.io.gfile.GFile(f"{place}/thesis.txt", "w") as file:
+        file.write("years of work")
+    with pytest.raises(ValueError, match="thesis.txt; choose another"):
+        records.write_records(place, made, {}, 1)
+
+
+def test_a_mix_points_at_its_parts(tmp_path):
+    records.write_records(tmp_path / "a", [make_note(0, pitch=50), make_note(1, "valid")], {}, 1)
+    records.write_records(tmp_path / "b", [make_note(number, pitch=51, instrument="i") for number in (2, 3)], {}, 1)
+    parts = [(2.0, str(tmp_path / "a")), (1.0, str(tmp_path / "b"))]
+    manifest = records.write_mix(tmp_path / "mix", parts)
+    assert manifest["splits"]["train"]["pitches"] == {"50": 1, "51": 2}
+    sets = records.open_split(tmp_path / "mix", "train")
+    assert [(part.num_notes, part.weight, part.first_label) for part in sets] == [(1, 2.0, 0), (2, 1.0, 1)]
+    assert len(records.open_split(tmp_path / "mix", "valid")) == 1 and not records.open_split(tmp_path / "mix", "test")
+    assert [row["name"] for row in manifest["instruments"]] == ["flute_acoustic_073", "i"]
