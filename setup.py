@@ -7,7 +7,9 @@ from setuptools.command.build_py import build_py
 
 HERE = pathlib.Path(__file__).parent
 
-COMMANDS = ("prepare", "train", "generate", "plot", "export", "evaluate", "convert", "train_classifier")
+COMMANDS = (
+    "prepare", "train", "generate", "plot", "export", "evaluate", "explore", "encode", "convert", "train_classifier",
+)  # fmt: skip
 
 class BuildWithPresets(build_py):
     """Puts the presets of `configs/` into the package, where an installed package looks for them."""

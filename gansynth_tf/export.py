@@ -197,6 +197,15 @@ class ExportedGANSynth:
         """Notes as specgrams, float32 [batch, time, freq, 2]; see GANSynth.generate_specgrams."""
         return self._in_batches("specgram", "specgram", z, pitch)
 
+    def encode(self, waves: tf.Tensor) -> tf.Tensor:
+        """Waves [batch, samples] -> specgrams [batch, time, freq, 2]; see GANSynth.encode."""
+        return self._loaded.encode(waves)
+
+    def waves_from_labels(self, z: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        """[batch, latent] and class indices [batch] -> waves [batch, samples], with gradients; a graph's inside."""
+        pitch = tf.gather(tf.constant(self.pitches, tf.int32), labels)
+        return self._loaded.signatures["serving_default"](z=z, pitch=pitch)["audio"]
+
     def _in_batches(self, signature: str, output: str, z: np.ndarray, pitch: np.ndarray) -> np.ndarray:
         """The graph clamps unknown pitches; this interface refuses them, as the model's own does."""
         function, known = self._loaded.signatures[signature], self.pitch_classes

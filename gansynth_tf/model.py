@@ -137,6 +137,10 @@ class GANSynth(tf.Module):
         """[batch, latent] and class indices [batch] -> waves [batch, samples]; a graph's inside."""
         return self._make_waves(z, labels, self.num_blocks, self.fade)
 
+    def encode(self, waves: tf.Tensor) -> tf.Tensor:
+        """Waves [batch, samples] -> specgrams [batch, time, freq, 2] in physical units."""
+        return self.representation.encode(waves)
+
     def _make_specgrams(self, z: tf.Tensor, labels: tf.Tensor, num_blocks: int, fade: tf.Tensor | None) -> tf.Tensor:
         specgrams = self.smoothed_generator(z, labels, num_blocks=num_blocks, fade=fade)
         full = layers.upscale(specgrams, self.generator.resolutions.scale_to_final(num_blocks))

@@ -128,10 +128,14 @@ class Generator(_Network):
             block.build((None, None, None, self.filters[index]))
         self.built = True
 
+    def embed(self, z: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        """What block 1 is given: z [batch, latent] and the one-hot pitch, normalised together."""
+        one_hot = self.pitch_scale * tf.one_hot(labels, self.num_pitches, dtype=z.dtype)
+        return layers.pixel_norm(tf.concat([z, one_hot], axis=-1))
+
     def call(self, z, labels, num_blocks: int | None = None, fade=None):
         num_blocks = num_blocks or len(self.blocks)
-        one_hot = self.pitch_scale * tf.one_hot(labels, self.num_pitches, dtype=z.dtype)
-        x = layers.pixel_norm(tf.concat([z, one_hot], axis=-1))
+        x = self.embed(z, labels)
         for block in self.blocks[:num_blocks]:
             coarse, x = x, block(x)
         specgrams = self._output(num_blocks, x)

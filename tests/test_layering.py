@@ -38,6 +38,8 @@ LAYERS = (
         "evaluation/memorisation", "evaluation/phase_coherence", "evaluation/levels", "evaluation/bootstrap",
         "evaluation/features", "evaluation/classifier", "evaluation/note_sets", "evaluation/scoring",
         "evaluation/table",
+        "exploration/directions", "exploration/effects", "exploration/sliders", "exploration/specgrams",
+        "exploration/nearest", "exploration/encoding",
         "rainbow", "folding", "plots", "snapshots", "warmup", "serving", "lite", "export",
     ),
     (
@@ -46,6 +48,7 @@ LAYERS = (
     ),
     (
         "cli/entry", "cli/prepare", "cli/train", "cli/generate", "cli/plot", "cli/export", "cli/evaluate",
+        "cli/explore", "cli/encode",
         "cli/convert", "cli/train_classifier", "cli/quickstart",
     ),
 )  # fmt: skip

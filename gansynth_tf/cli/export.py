@@ -27,9 +27,24 @@ def main() -> None:
         raise ValueError(f"--ckpt_dir must be a run folder. Received: {run}, which is an export already.")
     export.check_place(FLAGS.export_dir)
     model = build.load(run)
-    folder = export.export_model(model, FLAGS.export_dir, build.describe_run(run), FLAGS.format)
+    facts = build.describe_run(run) | _sliders(run, model)
+    folder = export.export_model(model, FLAGS.export_dir, facts, FLAGS.format)
     seconds = model.audio_length / model.sample_rate
     print(f"Saved to {folder}: z [batch, {model.latent_size}] and pitch [batch] -> {seconds:g} s of audio")
+
+
+def _sliders(run: pathlib.Path, model) -> dict:
+    """The run's sliders for gansynth.json, where they belong to these weights."""
+    from gansynth_tf.exploration import directions, sliders
+
+    path = run / sliders.SLIDERS_FILE
+    if not path.is_file():
+        return {}
+    found, fingerprint = sliders.load_sliders(path, model.latent_size)
+    if fingerprint != directions.weights_fingerprint(model):
+        print(f"{path} was found before the model's last training, and is left out; gansynth_explore finds new sliders")
+        return {}
+    return sliders.to_json(found, fingerprint)
 
 
 def console_entry_point() -> None:
