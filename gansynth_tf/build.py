@@ -57,11 +57,28 @@ def make_filters(hparams: HParams) -> tuple[int, ...]:
 
 
 def make_representation(hparams: HParams):
-    """The Keras layer that `data_type` names."""
+    """The Keras layer that `data_type` names.
+
+    Raises:
+        ValueError: The note does not fit the specgram; the message has the arithmetic.
+    """
+    resolutions, _ = make_schedules(hparams)
+    try:
+        return _representation_of(hparams, resolutions.final)
+    except ValueError as error:
+        start, step = resolutions.start, f"{hparams.scale_base}**{hparams.num_resolutions - 1}"
+        raise ValueError(
+            f"{error}. audio_length {hparams.audio_length} is {hparams.audio_length / hparams.sample_rate:g} s at "
+            f"sample_rate {hparams.sample_rate}; the specgram is (start_height, start_width) * "
+            f"scale_base**(num_resolutions - 1) = {start} * {step} = {resolutions.final} (scale_mode "
+            f"{hparams.scale_mode})"
+        ) from None
+
+
+def _representation_of(hparams: HParams, specgram_shape: tuple[int, int]):
     from gansynth_tf import representations
 
-    resolutions, _ = make_schedules(hparams)
-    sizes = (resolutions.final, hparams.audio_length, hparams.sample_rate)
+    sizes = (specgram_shape, hparams.audio_length, hparams.sample_rate)
     match hparams.data_type:
         case "linear":
             return representations.LinearIF(*sizes)

@@ -47,8 +47,8 @@ def _prepare_source(hparams: HParams, folder: str, progress: bool) -> str:
             from gansynth_tf.data import selection
 
             source = _existing(hparams.data_path, "a folder of records, as gansynth_prepare writes it")
-            wanted = make_filter(hparams)
-            return selection.prepare_selection(source, wanted, hparams.sample_rate, folder, progress)
+            asked = make_filter(hparams), hparams.sample_rate, hparams.audio_length
+            return selection.prepare_selection(source, *asked, folder, progress)
         case "nsynth_tfds" | "nsynth_records":
             from gansynth_tf.data import nsynth
 
@@ -66,17 +66,36 @@ def _prepare_source(hparams: HParams, folder: str, progress: bool) -> str:
 def _render(hparams: HParams, folder: str, progress: bool) -> None:
     from gansynth_tf.data import soundfont
 
+    programs, velocities = _wanted_programs(hparams)
     request = soundfont.SoundfontRequest(
         soundfont_path=hparams.soundfont_path,
-        programs=hparams.soundfont_programs,
+        programs=programs,
         min_pitch=hparams.min_pitch,
         max_pitch=hparams.max_pitch,
-        velocities=hparams.soundfont_velocities,
+        velocities=velocities,
         sample_rate=hparams.sample_rate,
         num_samples=hparams.audio_length,
         hold_seconds=hparams.hold_seconds,
     )
     soundfont.render_soundfont(request, folder, progress=progress)
+
+
+def _wanted_programs(hparams: HParams) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The programs and velocities to render: those that the settings name, as far as they pass the filter."""
+    from gansynth_tf.data import soundfont
+
+    keep, programs, velocities = make_filter(hparams), hparams.soundfont_programs, hparams.soundfont_velocities
+    if keep.families or keep.sources:
+        table = soundfont.program_table()
+        named = programs or tuple(program for program, row in table.items() if row["default"])
+        rows = {program: table.get(program, {"family": "", "source": ""}) for program in named}
+        programs = tuple(
+            program for program, row in rows.items()
+            if not keep.why_left_out(keep.min_pitch, keep.min_velocity, row["family"], row["source"])
+        )  # fmt: skip
+        if not programs:
+            raise ValueError(f"Expected SoundFont programs of {keep}. None of {list(named)} is; name others.")
+    return programs, tuple(v for v in velocities if hparams.min_velocity <= v <= hparams.max_velocity)
 
 
 def folder_request(hparams: HParams):

@@ -105,6 +105,7 @@ def _describe(model: GANSynth) -> dict:
         "specgram_shape": list(model.representation.specgram_shape),
         "pitches": model.pitches,
         "pitch_counts": list(model.pitch_classes.counts),
+        "pitched": model.pitch_classes.pitched,
         "versions": {
             "gansynth_tf": __version__,
             "tensorflow": tf.__version__,
@@ -179,7 +180,8 @@ class ExportedGANSynth:
         except (OSError, ValueError, IndexError, tf.errors.OpError) as error:  # IndexError: a file that ends too early.
             reason = str(error).splitlines()[0]
             raise ValueError(f"The exported model {directory} is damaged: {reason}. Export it again.") from error
-        self.pitch_classes = PitchClasses(tuple(description["pitches"]), tuple(description["pitch_counts"]))
+        pitches, counts = tuple(description["pitches"]), tuple(description["pitch_counts"])
+        self.pitch_classes = PitchClasses(pitches, counts, description.get("pitched", True))
         self.pitches = description["pitches"]
         self.sample_rate = description["sample_rate"]
         self.audio_length = description["audio_length"]

@@ -70,7 +70,7 @@ def prepare_tfds(request: NsynthRequest, output_dir: str | os.PathLike, progress
     manifest = _about(request, fingerprint, "nsynth_tfds") | {"tfds": place[1]}
     if linked:
         return records.write_link(output_dir, manifest | _link(builder, request.keep, progress))
-    made = _convert_tfds(builder, request, progress)
+    made = _convert_tfds(builder, _open_splits(builder, request), request, progress)
     num_shards = shards.choose_num_shards(_num_examples(builder), request.num_samples)
     return records.write_records(output_dir, made, manifest, num_shards)
 
@@ -142,15 +142,18 @@ def _instrument_names(builder) -> list[str]:
     return list(label.names or (f"instrument_{place:04d}" for place in range(label.num_classes)))
 
 
-def _convert_tfds(builder, request: NsynthRequest, progress: bool) -> Iterator[notes.Note]:
-    """Notes of a TFDS data set, through its own reader."""
-    names = _instrument_names(builder)
+def _open_splits(builder, request: NsynthRequest) -> dict:
+    """Split -> data set, opened by TFDS's own reader."""
     known = [split for split in notes.SPLITS if split in builder.info.splits] or ["train"]
-    for split in known:
-        try:
-            dataset = builder.as_dataset(split=split)
-        except AssertionError as error:  # How TFDS says that there are no files.
-            raise ValueError(_missing(request, builder)) from error
+    try:
+        return {split: builder.as_dataset(split=split) for split in known}
+    except AssertionError as error:  # How TFDS says that there are no files.
+        raise ValueError(_missing(request, builder)) from error
+
+
+def _convert_tfds(builder, datasets: dict, request: NsynthRequest, progress: bool) -> Iterator[notes.Note]:
+    names = _instrument_names(builder)
+    for split, dataset in datasets.items():
         flat = dataset.map(functools.partial(_flatten, request.keep)).filter(lambda note: note["kept"])
         for row in _progress(flat, f"converting {split}", _num_examples(builder), progress):
             yield _make_note(request, row, names[row["label"]], split)

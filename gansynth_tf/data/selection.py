@@ -11,7 +11,12 @@ from gansynth_tf.data.filters import NoteFilter
 
 
 def prepare_selection(
-    source: str, keep: NoteFilter, sample_rate: int, output_dir: str | os.PathLike, progress: bool = True
+    source: str,
+    keep: NoteFilter,
+    sample_rate: int,
+    num_samples: int,
+    output_dir: str | os.PathLike,
+    progress: bool = True,
 ) -> str:
     """Makes sure that the wanted notes of a folder of records can be read.
 
@@ -19,6 +24,7 @@ def prepare_selection(
         source: The folder; also "gs://…".
         keep: Which notes are wanted.
         sample_rate: What the notes must have, in Hz.
+        num_samples: What they must have at least; longer ones are cut while they are read.
         output_dir: Where a manifest of the selection goes, if not all notes are wanted.
         progress: Whether to show a progress bar on stderr.
 
@@ -27,7 +33,7 @@ def prepare_selection(
 
     Raises:
         FileNotFoundError: The folder has no manifest, or a shard is missing.
-        ValueError: The notes have another sample rate, or none is wanted.
+        ValueError: The notes have another sample rate, or are too short, or none is wanted.
     """
     manifest = records.read_manifest(source)
     stored = manifest.get("sample_rate", sample_rate)
@@ -35,6 +41,13 @@ def prepare_selection(
         raise ValueError(
             f"Expected records at sample_rate {sample_rate} Hz. Received: {source}, at {stored} Hz; "
             f"set sample_rate to {stored}, or prepare the sounds again at {sample_rate} Hz."
+        )
+    longest = manifest.get("num_samples", num_samples)
+    if longest < num_samples:
+        raise ValueError(
+            f"Expected records of audio_length {num_samples} = {num_samples / sample_rate:g} s at {sample_rate} Hz. "
+            f"Received: {source}, of {longest} = {longest / sample_rate:g} s; set audio_length to {longest} or less, "
+            "or prepare the sounds again."
         )
     if _keeps_every_note(manifest, keep):
         return source
