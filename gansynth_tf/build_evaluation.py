@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import pathlib
 import typing
@@ -10,18 +11,23 @@ from collections.abc import Iterator, Sequence
 
 from gansynth_tf import build, build_data
 from gansynth_tf.hparams import HParams
+from gansynth_tf.pitches import PitchClasses
 
 if typing.TYPE_CHECKING:
     import numpy as np
 
+    from gansynth_tf.data.records import NoteSet as RecordSet
     from gansynth_tf.evaluation.classifier import ExportedClassifier
     from gansynth_tf.evaluation.note_sets import NoteSet
     from gansynth_tf.evaluation.scoring import Reference
+    from gansynth_tf.model import GANSynth
 
 CLASSIFIER_FOLDER = "classifier"  # In a run folder; what gansynth_train_classifier writes there.
 EXPORT_FOLDER = "export"  # In a classifier's folder.
 HELD_OUT = ("valid", "test")
 CEILINGS = ("wave", "phase", "linear", "mel")
+# During training: real notes compared with, and notes given to pyin.
+_SNAPSHOT_REFERENCE, _SNAPSHOT_F0_NOTES = 2000, 32
 
 
 class Split:
@@ -35,28 +41,38 @@ class Split:
     def __init__(self, hparams: HParams, name: str):
         from gansynth_tf.data import records
 
-        folder = build_data.prepare_data(hparams, progress=True)
+        folder = build_data.prepare_data(hparams)
         self.name, self._hparams = name, hparams
-        self.pitch_classes = build_data.count_pitches(folder)
-        self._shards = records.list_shards(folder, name)
-        counts = records.read_manifest(folder)["splits"][name]["pitches"]
-        self.num_notes = sum(count for pitch, count in counts.items() if int(pitch) in self.pitch_classes.pitches)
+        self.pitch_classes = build_data.count_pitches(folder, hparams.unconditional)
+        counted = [(note_set, self._count(note_set)) for note_set in records.open_split(folder, name)]
+        self._sets = [note_set for note_set, count in counted if count]
+        self.num_notes = sum(count for _, count in counted)
+
+    def _count(self, note_set: RecordSet) -> int:
+        """Notes of a pitch that training knows."""
+        if not self.pitch_classes.pitched:
+            return note_set.num_notes
+        return sum(note_set.pitch_counts.get(pitch, 0) for pitch in self.pitch_classes.pitches)
 
     def stream(self, batch_size: int, start_example: int = 0):
         """Endless shuffled batches, each note once per epoch; see data/pipeline.py."""
         from gansynth_tf.data import pipeline
 
         hparams = self._hparams
-        return pipeline.make_dataset(
-            self._shards, self.pitch_classes, hparams.audio_length, batch_size, hparams.seed, start_example
-        )
+        sizes = hparams.audio_length, batch_size
+        return pipeline.make_dataset(self._sets, self.pitch_classes, *sizes, hparams.seed, start_example)
 
     def once(self, batch_size: int, limit: int | None = None) -> Iterator[dict[str, np.ndarray]]:
-        """Each note once, or `limit` of them, in a fixed shuffled order."""
+        """Each note once, or `limit` of them, in a fixed shuffled order; a mix gives them in its proportions.
+
+        Notes of an unpitched class go by its pitch.
+        """
         left = self.num_notes if limit is None else min(limit, self.num_notes)
         if not left:
             return
         for batch in self.stream(min(batch_size, left)).as_numpy_iterator():
+            if not self.pitch_classes.pitched:
+                batch["pitch"] = self.pitch_classes.to_pitch(batch["label"])
             yield {name: values[:left] for name, values in batch.items()}
             left -= min(left, len(batch["pitch"]))
             if not left:
@@ -180,20 +196,65 @@ def find_classifier(path: str | os.PathLike, run: str | os.PathLike) -> Exported
     return classifier.ExportedClassifier(place)
 
 
+class SnapshotScorer:
+    """Measures a model at every snapshot of its training, by the protocol of `gansynth_evaluate` with fewer notes.
+
+    Args:
+        hparams: The run's settings; `snapshot_metric_notes` says how many notes.
+    """
+
+    def __init__(self, hparams: HParams):
+        self._hparams = hparams
+        self._classes: PitchClasses | None = None
+        self._reference: Reference | None = None  # Measured at the first snapshot.
+
+    def __call__(self, model: GANSynth) -> dict[str, float]:
+        """Metrics by name, without intervals; nothing when the settings ask for no notes."""
+        from gansynth_tf.evaluation import note_sets
+
+        hparams = self._hparams
+        if not hparams.snapshot_metric_notes:
+            return {}
+        if self._reference is None:
+            self._reference = self._measure_real()
+        num_notes, seed = hparams.snapshot_metric_notes, hparams.seed
+        sizes = hparams.sample_rate, hparams.audio_length
+        notes = note_sets.notes_of_model(model, "snapshot", num_notes, self._classes, *sizes, seed)
+        row = self._reference.score(self._reference.measure(notes))
+        left_out = ("_low", "_high", "_error", "_share", "num_notes", "num_f0_notes")
+        found = {name: float(value) for name, value in row.items() if value is not None and not name.endswith(left_out)}
+        return {name: value for name, value in found.items() if math.isfinite(value)}
+
+    def _measure_real(self) -> Reference:
+        from gansynth_tf.evaluation import scoring
+
+        hparams = self._hparams
+        classifier = find_classifier("", hparams.train_root_dir)
+        self._classes = Split(hparams, "train").pitch_classes
+        sizes = {"num_f0_notes": _SNAPSHOT_F0_NOTES, "num_resamples": 0, "seed": hparams.seed}
+        sizes["pitched"] = self._classes.pitched
+        training = real_notes(hparams, ["train"], "training notes", _SNAPSHOT_REFERENCE)
+        reference = scoring.Reference(training, scoring.Protocol(hparams.sample_rate, **sizes), classifier)
+        held_out, is_held_out = held_out_notes(hparams, hparams.snapshot_metric_notes)
+        if is_held_out:
+            reference.calibrate(reference.measure(held_out))
+        return reference
+
+
 def describe_protocol(hparams: HParams, reference: Reference) -> dict:
     """What every result of one evaluation has in common, and what another one must repeat to be compared with it."""
     from gansynth_tf import __version__
     from gansynth_tf.data import records
 
     manifest = records.read_manifest(build_data.prepare_data(hparams, progress=False))
-    classes = Split(hparams, "train").pitch_classes
+    train = Split(hparams, "train")
+    classes = train.pitch_classes
     pitches = f"{classes.num_classes} pitches from {classes.pitches[0]} to {classes.pitches[-1]}"
-    notes = manifest["splits"]["train"]["num_notes"]
     return {
         **dataclasses.asdict(reference.protocol),
         "audio_length": hparams.audio_length,
         "num_reference": reference.num_notes,
-        "data": f"{manifest.get('source', 'records')}, {notes} training notes, {pitches}",
+        "data": f"{manifest.get('source', 'records')}, {train.num_notes} training notes, {pitches}",
         "data_fingerprint": manifest.get("fingerprint"),
         "pitches": list(classes.pitches),
         "pitch_counts": list(classes.counts),

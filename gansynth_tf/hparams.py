@@ -20,7 +20,7 @@ IGNORED_MAGENTA_KEYS = (
 RESUMABLE_CHANGES = (
     "train_root_dir", "soundfont_path", "data_path", "tfds_data_dir", "total_num_images", "train_time_limit",
     "save_summaries_num_images", "steps_per_call", "keep_checkpoints", "checkpoint_seconds", "records_dir",
-    "fake_batch_size",
+    "fake_batch_size", "snapshot_metric_notes",
 )  # fmt: skip
 
 # Settings that each source of a mix may have for itself.
@@ -124,6 +124,7 @@ class HParams:
     # ------------------------------------------------------------------------------------------ reporting
     save_summaries_num_images: int = 100  # Examples between two snapshots.
     fake_batch_size: int = 16  # Notes in a snapshot; the same latents each time.
+    snapshot_metric_notes: int = 256  # Notes that are measured at a snapshot; 0: none.
     steps_per_call: int = 20  # Updates in one call of the graph.
     checkpoint_seconds: float = 600.0  # Magenta: 600.
     keep_checkpoints: int = 5  # Magenta: 5.
@@ -163,6 +164,8 @@ class HParams:
             low, high = getattr(self, f"min_{what}"), getattr(self, f"max_{what}")
             if not 0 <= low <= high <= 127:
                 raise ValueError(f"Expected 0 <= min_{what} <= max_{what} <= 127. Received: {low} and {high}")
+        if self.snapshot_metric_notes != 0 and self.snapshot_metric_notes < 4:
+            raise ValueError(f"snapshot_metric_notes must be 0, or 4 or more. Received: {self.snapshot_metric_notes}")
         if not 0 <= self.seed < 2**31:
             raise ValueError(f"seed must be in 0..{2**31 - 1}. Received: {self.seed}")
         if not 0 < self.soundfont_hold_fraction <= 1:

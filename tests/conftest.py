@@ -136,7 +136,7 @@ _TINY = {
     "start_width": 16, "num_resolutions": 2, "latent_vector_size": 5, "fmap_base": 8, "fmap_max": 8, "fmap_min": 3,
     "batch_size_schedule": [4, 3], "stable_stage_num_images": 24, "transition_stage_num_images": 24,
     "total_num_images": 75, "save_summaries_num_images": 40, "fake_batch_size": 6, "steps_per_call": 3,
-    "checkpoint_seconds": 1000.0,
+    "snapshot_metric_notes": 0, "checkpoint_seconds": 1000.0,
 }  # fmt: skip
 
 

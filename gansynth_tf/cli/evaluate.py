@@ -97,9 +97,9 @@ def _score_all(hparams: HParams) -> list[dict]:
     subjects = _subjects(hparams)
     opened = [build_evaluation.open_notes(path, name, hparams, FLAGS.num_notes, FLAGS.seed) for name, path in subjects]
     classifier = build_evaluation.find_classifier(FLAGS.classifier, hparams.train_root_dir)
-    protocol = scoring.Protocol(
-        hparams.sample_rate, num_bins=FLAGS.num_bins, num_f0_notes=FLAGS.num_f0_notes, seed=FLAGS.seed
-    )
+    chosen = {"num_bins": FLAGS.num_bins, "num_f0_notes": FLAGS.num_f0_notes, "seed": FLAGS.seed}
+    pitched = build_evaluation.Split(hparams, "train").pitch_classes.pitched
+    protocol = scoring.Protocol(hparams.sample_rate, **chosen, pitched=pitched)
     training = build_evaluation.real_notes(hparams, ["train"], "training notes", FLAGS.num_reference)
     real, is_held_out = build_evaluation.held_out_notes(hparams, FLAGS.num_notes)
     ceilings = [build_evaluation.ceiling(hparams, real, name) for name in FLAGS.ceiling]

@@ -10,7 +10,7 @@ import typing
 
 from absl import flags
 
-from gansynth_tf import build, build_training, settings
+from gansynth_tf import build, build_evaluation, build_training, settings
 from gansynth_tf.cli import entry
 from gansynth_tf.hparams import HParams, parse_overrides
 from gansynth_tf.pitches import PitchClasses
@@ -84,10 +84,12 @@ def main() -> int:
 
     run = pathlib.Path(hparams.train_root_dir)
     stop = entry.StopSignal()
+    score = build_evaluation.SnapshotScorer(hparams)
     snapshots = SnapshotWriter(run / SAMPLES_FOLDER, hparams.fake_batch_size, hparams.seed, run)
 
-    def on_snapshot(model: GANSynth, examples: int, seconds: float) -> dict[str, float] | None:
+    def on_snapshot(model: GANSynth, examples: int, seconds: float) -> dict[str, float]:
         snapshots.write(model, examples, seconds)
+        return score(model)
 
     try:
         loop = build_training.make_training(hparams, strategy.make_strategy(FLAGS.strategy), on_snapshot, stop)

@@ -58,7 +58,7 @@ def make_dataset(
 
     Returns:
         Batches of {"audio": float32 [batch, samples]} and, int32 [batch] each, "label", "pitch", "velocity",
-        "instrument", "family", "source"; -1 where one of the last five is not known.
+        "instrument", "family", "source"; -1 where one of the last five is not known; and "qualities" bool [batch, 10].
 
     Raises:
         FileNotFoundError: A shard is missing.
@@ -104,7 +104,7 @@ def load_notes(
 
     Returns:
         "audio" float32 [notes, samples], "id" str [notes], and int32 [notes] each: "pitch", "velocity", "instrument",
-        "family", "source"; -1 where one of the last five is not known.
+        "family", "source"; -1 where one of the last five is not known; and "qualities" bool [notes, 10].
 
     Raises:
         FileNotFoundError: A shard is missing.
@@ -313,11 +313,11 @@ def _load_set(note_set: NoteSet, num_samples: int, limit: int | None) -> dict[st
 
 
 def _parse(record: tf.Tensor, num_samples: int, note_set: NoteSet) -> dict[str, tf.Tensor]:
-    """A note with short names, without its qualities."""
+    """A note with short names."""
     note = notes.parse_record(record, num_samples, note_set.float_audio)
     note["instrument/label"] += note_set.first_label
     short = {name: note[f"instrument/{part}"] for name, part in _PARTS.items()}
-    return {**short, **{name: note[name] for name in ("id", "audio", "pitch", "velocity")}}
+    return {**short, **{name: note[name] for name in ("id", "audio", "pitch", "velocity", "qualities")}}
 
 
 def _to_example(record: tf.Tensor, num_samples: int, labels: tf.Tensor, note_set: NoteSet) -> dict[str, tf.Tensor]:

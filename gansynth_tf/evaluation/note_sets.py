@@ -3,22 +3,18 @@
 A set holds no waves unless they came as an array: 12,800 notes of four seconds would be three gigabytes.
 """
 
-import csv
 import dataclasses
 import json
 import pathlib
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from gansynth_tf import audio
+from gansynth_tf.data import audio_folder
 from gansynth_tf.pitches import PitchClasses
 
 BATCH = 64
-_AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff")
-# note_003_pitch_060, guitar_acoustic_010-060-100 (NSynth: pitch, velocity), name_60.
-_PITCH_IN_NAME = (r"pitch_?(\d{1,3})(?!\d)", r"-(\d{3})-\d{3}$", r"[_-](\d{1,3})$")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,10 +84,12 @@ def notes_of_model(
 
     def batches() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         z = model.sample_z(num_notes, seed)
-        for start in range(0, num_notes, BATCH):
-            chosen = pitches[start : start + BATCH]
-            waves = model.generate(z[start : start + BATCH], chosen)
-            yield fit_notes(waves, model.sample_rate, rate, num_samples), chosen
+        size = min(BATCH, num_notes)
+        for start in range(0, num_notes, size):
+            # Whole batches, the last one filled up: another size would cost another graph.
+            places = np.minimum(np.arange(start, start + size), num_notes - 1)
+            waves = model.generate(z[places], pitches[places])[: num_notes - start]
+            yield fit_notes(waves, model.sample_rate, rate, num_samples), pitches[start : start + size]
 
     facts = {"latent_seed": seed, "pitches_left_out": int(np.count_nonzero(~known))}
     return NoteSet(name, num_notes, batches, facts)
@@ -133,53 +131,35 @@ def notes_of_npz(path: pathlib.Path, name: str, num_notes: int, rate: int, num_s
 
 
 def notes_of_folder(path: pathlib.Path, name: str, num_notes: int, rate: int, num_samples: int) -> NoteSet:
-    """Notes of a folder of audio files, in the order of their names.
+    """Notes of a folder of audio files, its sub-folders included, in the order of their names.
 
-    A note's pitch stands in pitches.csv (file, pitch), or in a JSON file beside it ("pitch"), or at the end of its
-    name: guitar_60.wav, note_003_pitch_060.wav, guitar_acoustic_010-060-100.wav.
+    A note's pitch stands in a JSON file beside it ("pitch"), as gansynth_generate writes it; else where data/labels.py
+    looks: NSynth's examples.json, a CSV, the file's name (guitar_60.wav, flute C#4.wav).
 
     Raises:
         ValueError: If there are no audio files, or a pitch cannot be found.
     """
-    listed = sorted(file for file in path.rglob("*") if file.suffix.lower() in _AUDIO_SUFFIXES)[:num_notes]
-    if not listed:
-        raise ValueError(f"Expected audio files in {path}. Received none")
-    table = _pitch_table(path / "pitches.csv")
-    pitches = np.array([_pitch_of(file, table) for file in listed])
+    found, _ = audio_folder.find_files(str(path))
+    listed = found[:num_notes]
+    pitches = np.array([_pitch_of(path / file.path, file.label.pitch) for file in listed])
 
     def batches() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for start in range(0, len(listed), BATCH):
-            waves = [audio.load_audio(file, rate) for file in listed[start : start + BATCH]]
+            waves = [audio.load_audio(path / file.path, rate) for file in listed[start : start + BATCH]]
             yield np.stack([audio.crop_or_pad(wave, num_samples) for wave in waves]), pitches[start : start + BATCH]
 
     return NoteSet(name, len(listed), batches)
 
 
-def _pitch_table(path: pathlib.Path) -> dict[str, int]:
-    """File name -> pitch, of a CSV file with the columns file and pitch."""
-    if not path.is_file():
-        return {}
-    with path.open(newline="") as file:
-        try:
-            return {row["file"]: int(row["pitch"]) for row in csv.DictReader(file)}
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"Expected the columns file and pitch in {path}. Received: {error!r}") from error
-
-
-def _pitch_of(file: pathlib.Path, table: Mapping[str, int]) -> int:
-    """The pitch of an audio file, from a table, a JSON file beside it, or its name."""
-    sidecar = file.with_suffix(".json")
-    if file.name in table:
-        pitch = table[file.name]
-    elif sidecar.is_file() and "pitch" in (values := json.loads(sidecar.read_text())):
-        pitch = int(values["pitch"])
-    else:
-        found = next(filter(None, (re.search(pattern, file.stem) for pattern in _PITCH_IN_NAME)), None)
-        pitch = int(found[1]) if found else -1
-    if not 0 <= pitch <= 127:
-        wanted = "its MIDI pitch in its name (guitar_60.wav), in a JSON file beside it or in pitches.csv"
+def _pitch_of(file: pathlib.Path, labelled: int) -> int:
+    """The pitch in the JSON file beside an audio file, else the labelled one."""
+    beside = file.with_suffix(".json")
+    values = json.loads(beside.read_text()) if beside.is_file() else {}
+    pitch = values.get("pitch", labelled) if isinstance(values, dict) else labelled
+    if pitch not in range(128):
+        wanted = "its MIDI pitch in its name (guitar_60.wav), in a JSON file beside it or in a CSV"
         raise ValueError(f"Expected {wanted}. Received: {file}")
-    return pitch
+    return int(pitch)
 
 
 def through(notes: NoteSet, name: str, change: Callable[[np.ndarray], np.ndarray], facts: dict) -> NoteSet:
@@ -190,13 +170,3 @@ def through(notes: NoteSet, name: str, change: Callable[[np.ndarray], np.ndarray
             yield np.asarray(change(waves)), pitches
 
     return NoteSet(name, notes.num_notes, batches, notes.facts | facts)
-
-
-def chain(name: str, parts: Sequence[NoteSet], facts: dict) -> NoteSet:
-    """Several sets, one after the other."""
-
-    def batches() -> Iterable[tuple[np.ndarray, np.ndarray]]:
-        for part in parts:
-            yield from part.batches()
-
-    return NoteSet(name, sum(part.num_notes for part in parts), batches, facts)

@@ -41,6 +41,7 @@ class Protocol:
         kid_subset: Notes in a subset of KID.
         num_resamples: For the intervals of distances; 0 leaves them out.
         seed: Of k-means, subsets and resampling.
+        pitched: Whether notes have pitches; without, nothing is said of pitch, period and fundamental.
     """
 
     sample_rate: int
@@ -50,6 +51,7 @@ class Protocol:
     kid_subset: int = 1000
     num_resamples: int = 50
     seed: int = 0
+    pitched: bool = True
 
 
 class Reference:
@@ -102,10 +104,14 @@ class Reference:
             where there is a 95 % interval, and None for what cannot be computed.
         """
         row = {"num_notes": len(measured["pitches"])}
-        row |= _level_scores(measured) | _mean_scores({"phase_coherence": measured["coherence"]})
-        row |= self._bin_scores(measured) | self._copying_scores(measured)
+        row |= _level_scores(measured) | self._bin_scores(measured) | self._copying_scores(measured)
         if self.features is not None:
-            row |= _pitch_scores(measured, self.protocol) | self._feature_scores(measured)
+            row |= self._feature_scores(measured)
+        if not self.protocol.pitched:
+            return row
+        row |= _mean_scores({"phase_coherence": measured["coherence"]})
+        if self.features is not None:
+            row |= _pitch_scores(measured, self.protocol)
         if self.protocol.num_f0_notes:
             waves = measured["waves"]
             pitches = measured["pitches"][: len(waves)]

@@ -130,7 +130,8 @@ class Reporter:
             self._write_row(progress)
 
     def add_snapshot(self, examples: int, seconds: float, metrics: dict[str, float]) -> None:
-        """Writes what was measured of a snapshot: a row, and TensorBoard's `metrics/NAME`."""
+        """Writes what was measured of a snapshot: a line, a row, and TensorBoard's `metrics/NAME`."""
+        self.say(f"{examples} examples  " + "  ".join(f"{name} {value:.3g}" for name, value in metrics.items()))
         row = {"examples": examples, "train_seconds": round(seconds, 3)} | metrics
         with self.snapshot_path.open("a") as rows:
             rows.write(json.dumps(row) + "\n")

@@ -90,6 +90,28 @@ def test_a_run_without_a_classifier_says_how_to_get_one(run_copy, run_command):
     assert [row["notes"] for row in read_rows(run_copy)] == ["real, trained on", "generated"]
 
 
+@pytest.mark.slow
+def test_every_snapshot_of_a_training_is_measured(tiny_hparams, classifier, run_command, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(classifier[0], run / "classifier")
+    simple = {"train_progressive": False, "num_resolutions": 1, "start_height": 16, "start_width": 32}
+    flag = tiny_hparams(run, **simple, batch_size_schedule=[4], total_num_images=24, save_summaries_num_images=12,
+                        snapshot_metric_notes=5)  # fmt: skip
+    finished = run_command("train", flag)
+    assert finished.code == 0, finished.err
+    rows = [json.loads(line) for line in (run / "snapshot_metrics.jsonl").read_text().splitlines()]
+    assert [row["examples"] for row in rows] == [12, 24]
+    for row in rows:
+        assert {"fid5", "ndb2", "pitch_accuracy", "inception_score", "phase_coherence", "in_tune"} <= set(row)
+        assert np.all(np.isfinite(list(row.values())))
+    # The last snapshot is the finished model: gansynth_evaluate says the same of the same notes.
+    flags = [f"--ckpt_dir={run}", "--num_notes=5", "--num_f0_notes=4", "--num_reference=2000"]
+    assert run_command("evaluate", *flags).code == 0
+    last = read_rows(run)[-1]
+    for name in ("fid5", "pitch_entropy", "phase_coherence", "rms_db"):
+        assert last[name] == pytest.approx(rows[-1][name], rel=1e-3, abs=1e-3), name
+
+
 def test_numbers_and_a_picture_of_earlier_snapshots(run_copy, run_command, tmp_path):
     picture = tmp_path / "growth.png"
     flags = [f"--ckpt_dir={run_copy}", "--num_f0_notes=4", "--minutes=0,99", f"--picture={picture}"]

@@ -229,13 +229,14 @@ def test_examples_are_labelled_and_typed(shards, classes):
     dataset = pipeline.make_dataset(shards, classes, NUM_SAMPLES, 4, seed=1)
     assert dataset.element_spec["audio"].shape == (4, NUM_SAMPLES)
     batch = next(iter(dataset))
-    assert set(batch) == {"audio", "label", "pitch", "velocity", "instrument", "family", "source"}
+    assert set(batch) == {"audio", "label", "pitch", "velocity", "instrument", "family", "source", "qualities"}
     np.testing.assert_array_equal(classes.to_pitch(batch["label"].numpy()), batch["pitch"])
     place = batch["velocity"].numpy() - 1
     np.testing.assert_array_equal(batch["audio"], np.repeat(place[:, None] / 256, NUM_SAMPLES, axis=1))
     np.testing.assert_array_equal(batch["instrument"], place // 10)
     np.testing.assert_array_equal(batch["family"], place % 11)
-    assert {value.dtype for name, value in batch.items() if name != "audio"} == {tf.int32}
+    assert batch["qualities"].shape == (4, 10) and batch["qualities"].dtype == tf.bool
+    assert {value.dtype for name, value in batch.items() if name not in ("audio", "qualities")} == {tf.int32}
 
 
 @pytest.mark.parametrize("num_samples", [6, 19])
