@@ -4,7 +4,7 @@ import pathlib
 
 from absl import flags
 
-from gansynth_tf import audio, build, build_data, settings
+from gansynth_tf import audio, build, build_data, magenta_folders, settings
 from gansynth_tf.cli import entry
 
 FLAGS = flags.FLAGS
@@ -105,13 +105,13 @@ def _real_notes(path: pathlib.Path, pitches):
     """Training notes of these pitches, [rows, columns, samples]; None when the model has come without them."""
     import numpy as np
 
-    if not (path / "experiment.json").is_file():
+    if not (path / "experiment.json").is_file() or magenta_folders.is_magenta(path):
         return None
     hparams = settings.read_experiment(path / "experiment.json").override({"train_root_dir": str(path)})
     try:
         real = build_data.load_real_notes(hparams, limit=_MOST_SAMPLES // hparams.audio_length)
-    except (ValueError, OSError) as error:
-        print(f"No real notes are drawn: {error}")
+    except (ValueError, OSError, RuntimeError) as error:  # RuntimeError: tensorflow-datasets, without a network.
+        print(f"No real notes are drawn: {str(error).splitlines()[0]}")
         return None
     drawn = np.zeros([_ROWS, len(pitches), hparams.audio_length], np.float32)
     for column, pitch in enumerate(pitches):
