@@ -4,7 +4,7 @@ import pathlib
 
 from absl import flags
 
-from gansynth_tf import audio, build, build_data, settings
+from gansynth_tf import audio, build, build_data, build_evaluation, settings
 from gansynth_tf.cli import entry
 
 FLAGS = flags.FLAGS
@@ -20,9 +20,15 @@ flags.DEFINE_list("instrument", [], "Which of them: NAME or 0.7*NAME+0.3*NAME; s
 flags.DEFINE_integer("seed", 0, "Of the random latents.", lower_bound=0)
 flags.DEFINE_integer("pitch", None, "MIDI pitch to listen at; none: the middle of the model's pitches.")
 flags.DEFINE_integer("nearest", 0, "Name this many training instruments that the sound resembles.", lower_bound=0)
+flags.DEFINE_string(
+    "classifier",
+    "",
+    "Compare by this pitch classifier's features; empty: the run's own, else specgrams.",
+)
 _POSITIONS = (-3.0, -1.5, 0.0, 1.5, 3.0)
 _TRIED = 16  # Notes that a slider's effect is measured on.
 _COMPARED_PITCHES = 12
+_MOST_SAMPLES = 2**28  # Of training notes, one gibibyte.
 
 
 def main() -> None:
@@ -174,17 +180,32 @@ def _print_nearest(model, folder: pathlib.Path, started: dict) -> None:
     if not (folder / "experiment.json").is_file():
         raise ValueError(f"Expected a run folder for --nearest, with the training notes. Received: {folder}")
     hparams = settings.read_experiment(folder / "experiment.json").override({"train_root_dir": str(folder)})
-    real = build_data.load_real_notes(hparams)
-    listed = records.read_manifest(build_data.prepare_data(hparams, progress=False))["instruments"]
-    embed = nearest.specgram_embedding(model.encode, model.audio_length)
+    notes = build_data.load_real_notes(hparams, limit=_MOST_SAMPLES // model.audio_length)
+    listed = records.read_manifest(build_data.prepare_data(hparams, progress=False)).get("instruments", [])
+    embed, by = _embedding(model, folder)
     places = np.unique(np.linspace(0, len(model.pitches) - 1, _COMPARED_PITCHES).round().astype(int))
     pitches = np.array(model.pitches)[places]
+    print(f"By {by}, among {len(notes['pitch'])} training notes:\n")
     print("| instrument | resembles | distance | pitches compared |\n|---|---|---|---|")
     for name, z in started.items():
         waves = model.generate(np.tile(z, (len(pitches), 1)), pitches)
-        for neighbour in nearest.nearest_instruments(waves, pitches, real, embed)[: FLAGS.nearest]:
-            like = listed[neighbour.instrument]["name"]
+        for neighbour in nearest.nearest_instruments(waves, pitches, notes, embed)[: FLAGS.nearest]:
+            number = neighbour.instrument
+            like = listed[number]["name"] if number < len(listed) else f"instrument {number}"
             print(f"| {name} | {like} | {neighbour.distance:.2f} | {neighbour.num_pitches} |")
+
+
+def _embedding(model, folder: pathlib.Path):
+    """What notes are compared by, and what it is called."""
+    from gansynth_tf.exploration import nearest
+
+    classifier = build_evaluation.find_classifier(FLAGS.classifier, folder)
+    if classifier is None:
+        return nearest.specgram_embedding(model.encode, model.audio_length), "specgrams"
+    if classifier.sample_rate != model.sample_rate:
+        found = f"one of {classifier.sample_rate} Hz"
+        raise ValueError(f"Expected a classifier of the model's sample rate, {model.sample_rate} Hz. Received {found}.")
+    return lambda waves: classifier.judge(waves).features, "features of the pitch classifier"
 
 
 def console_entry_point() -> None:

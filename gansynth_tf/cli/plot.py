@@ -4,7 +4,7 @@ import pathlib
 
 from absl import flags
 
-from gansynth_tf import audio, build, build_data, settings
+from gansynth_tf import audio, build, build_data, magenta_folders, settings
 from gansynth_tf.cli import entry
 
 FLAGS = flags.FLAGS
@@ -15,6 +15,7 @@ flags.DEFINE_integer("seed", 0, "Of a model's latents.", lower_bound=0)
 flags.DEFINE_float("pitch", None, "MIDI pitch of the notes in audio files; none: measured by pyin.", 0, 127)
 _ROWS, _COLUMNS, _STEPS = 4, 5, 7
 _NOTES_PER_PICTURE = 8
+_MOST_SAMPLES = 2**27  # Of training notes that are looked through, half a gibibyte.
 _AUDIO_RATE = 16000  # Rainbowgrams end at 4.2 kHz.
 _AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff")
 
@@ -104,16 +105,19 @@ def _real_notes(path: pathlib.Path, pitches):
     """Training notes of these pitches, [rows, columns, samples]; None when the model has come without them."""
     import numpy as np
 
-    if not (path / "experiment.json").is_file():
+    if not (path / "experiment.json").is_file() or magenta_folders.is_magenta(path):
         return None
     hparams = settings.read_experiment(path / "experiment.json").override({"train_root_dir": str(path)})
     try:
-        real = build_data.load_real_notes(hparams)
-    except (ValueError, OSError) as error:
-        print(f"No real notes are drawn: {error}")
+        real = build_data.load_real_notes(hparams, limit=_MOST_SAMPLES // hparams.audio_length)
+    except (ValueError, OSError, RuntimeError) as error:  # RuntimeError: tensorflow-datasets, without a network.
+        print(f"No real notes are drawn: {str(error).splitlines()[0]}")
         return None
-    chosen = [np.resize(np.flatnonzero(real["pitch"] == pitch), _ROWS) for pitch in pitches]
-    return np.swapaxes(real["audio"][np.array(chosen)], 0, 1)
+    drawn = np.zeros([_ROWS, len(pitches), hparams.audio_length], np.float32)
+    for column, pitch in enumerate(pitches):
+        found = real["audio"][real["pitch"] == pitch][:_ROWS]
+        drawn[: len(found), column] = found
+    return drawn
 
 
 def console_entry_point() -> None:

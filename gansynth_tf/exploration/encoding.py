@@ -207,7 +207,9 @@ def _refine(distances, start: np.ndarray, num_steps: int, learning_rate: float, 
             found = distances(z.value)
             excess = tf.reduce_mean(tf.square(z.value), axis=1) - 1
             loss = tf.reduce_sum(found + _TYPICAL_NORM_WEIGHT * tf.square(excess))
-        return found, tape.gradient(loss, z.value)
+        gradient = tape.gradient(loss, z.value)
+        # A phase has no gradient where the magnitude is 0; one such point must not spoil the latent.
+        return found, tf.where(tf.math.is_finite(gradient), gradient, 0.0)
 
     def keep(found: np.ndarray) -> None:
         better = found < best_found

@@ -53,7 +53,8 @@ def nearest_instruments(
     Args:
         waves: The instrument's notes, one for each pitch, [pitches, samples].
         pitches: Their MIDI pitches, all different.
-        notes: Training notes: "audio" [notes, samples], "pitch" [notes], "instrument" [notes] (whole numbers).
+        notes: Training notes: "audio" [notes, samples], "pitch" [notes], "instrument" [notes], -1 where unknown: those
+            do not count.
         embed: Any features; their Euclidean distance is what counts.
 
     Returns:
@@ -69,7 +70,7 @@ def nearest_instruments(
         )
     distances: dict[int, list[float]] = {}
     for wave, pitch in zip(waves, pitches, strict=True):
-        places = np.flatnonzero(notes["pitch"] == pitch)
+        places = np.flatnonzero((notes["pitch"] == pitch) & (notes["instrument"] >= 0))
         instruments = notes["instrument"][places]
         if len(set(instruments.tolist())) < 2:
             continue

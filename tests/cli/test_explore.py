@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 import gansynth_tf
-from gansynth_tf import plots
+from gansynth_tf import build_evaluation, plots
 from gansynth_tf.audio import load_audio
-from gansynth_tf.exploration import sliders
+from gansynth_tf.evaluation.classifier import Judgement
+from gansynth_tf.exploration import encoding, sliders
 from gansynth_tf.generation.instruments import load_instruments
 
 
@@ -72,6 +73,12 @@ def test_an_exported_model_has_its_sliders(explored, run_command, tmp_path):
         assert finished.code == 0, finished.err
     ours, theirs = (load_audio(tmp_path / name / "explored_random.wav", 16000) for name in ("run", "export"))
     np.testing.assert_allclose(theirs, ours, atol=1e-5)
+    exported = gansynth_tf.load(tmp_path / "export")
+    note = exported.generate(exported.sample_z(1, seed=5), [61])[0]
+    heard = []
+    maker = encoding.make_note_maker(exported, 61)
+    encoding.encode_note(maker, note, 5, 2, 8, num_steps=6, learning_rate=0.02, progress=heard.append)
+    assert heard[-1] < heard[0]  # Gradients pass through the SavedModel.
     finished = run_command("explore", f"--ckpt_dir={tmp_path / 'export'}", "--rename=bright=dark")
     assert finished.code == 2 and "Expected a run folder" in finished.err
 
@@ -94,6 +101,22 @@ def test_nearest_training_instruments(explored, run_command):
     rows = re.findall(r"^\| random \| (\w+) \| ([\d.]+) \| (\d) \|$", finished.out, flags=re.MULTILINE)
     assert len(rows) == 2 and len({name for name, *_ in rows}) == 2
     assert float(rows[0][1]) <= float(rows[1][1])
+    assert "By specgrams, among" in finished.out
+
+
+def test_nearest_by_a_classifier(explored, run_command, monkeypatch):
+    class Classifier:
+        sample_rate = 16000
+
+        def judge(self, waves):
+            return Judgement(None, np.abs(np.fft.rfft(waves, axis=1)))
+
+    monkeypatch.setattr(build_evaluation, "find_classifier", lambda path, run: Classifier())
+    finished = run_command("explore", f"--ckpt_dir={explored[0]}", "--nearest=1")
+    assert finished.code == 0 and "By features of the pitch classifier" in finished.out, finished
+    Classifier.sample_rate = 44100
+    finished = run_command("explore", f"--ckpt_dir={explored[0]}", "--nearest=1")
+    assert finished.code == 2 and "Received one of 44100 Hz" in finished.err
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import gansynth_tf
 from gansynth_tf import latents
 from gansynth_tf.exploration import encoding
 from gansynth_tf.representations import MelIF
@@ -106,6 +107,20 @@ def test_gradients_reach_z_through_a_models_inverse_transform(model):
     settings = {"num_starts": 3, "num_candidates": 12, "num_steps": 8, "seed": 1, "learning_rate": 0.03}
     encoding.encode_note(maker, maker.waves(z)[0].numpy(), model.latent_size, progress=heard.append, **settings)
     assert heard[-1] < heard[0]
+
+
+@pytest.mark.slow
+def test_an_imported_model_has_gradients(golden_dir):
+    model = gansynth_tf.load(golden_dir / "magenta_small_mel_hires")
+    note = np.load(golden_dir / "nsynth_examples.npy")[11]
+    maker = encoding.make_note_maker(model, 60)
+    z = tf.Variable(model.sample_z(1, seed=0))
+    with tf.GradientTape() as tape:
+        waves = maker.waves(z)
+        encoded, target = maker.encode(waves), maker.encode(tf.constant(note[np.newaxis]))[0]
+        distance = encoding.spectral_distance(waves, note) + encoding.specgram_distance(encoded, target, 0.5)
+    gradient = tape.gradient(distance, z).numpy()
+    assert np.all(np.isfinite(gradient)) and np.linalg.norm(gradient) > 1e-3
 
 
 @pytest.mark.parametrize("wave", [np.zeros(1000), np.full(1000, np.nan), np.ones((2, 1000))])

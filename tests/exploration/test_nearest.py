@@ -67,6 +67,13 @@ def test_no_features_without_logarithms():
         specgram_embedding(lambda waves: waves[:, tf.newaxis, :, tf.newaxis], 300)
 
 
+def test_notes_of_unknown_instruments_do_not_count(notes):
+    unknown = notes | {"instrument": np.where(notes["instrument"] == 1, -1, notes["instrument"])}
+    waves = np.stack([_note(1, pitch) for pitch in PITCHES])
+    found = nearest_instruments(waves, np.array(PITCHES), unknown, _spectrum)
+    assert sorted(each.instrument for each in found) == [0, 2, 3]
+
+
 def test_nothing_to_compare(notes):
     with pytest.raises(ValueError, match="two training instruments have notes"):
         nearest_instruments(np.zeros((1, 2000)), np.array([70]), notes, _spectrum)
