@@ -1,6 +1,7 @@
 """The saved graphs: what each signature answers, and the object as TF-Hub and tf_keras use it."""
 
 import io
+import pathlib
 import subprocess
 import sys
 import warnings
@@ -187,3 +188,19 @@ def test_keras_layers_are_frozen_or_trained(trainable, hub, exported, model, z):
 def test_keras_layers_of_a_signature(hub, exported, model, z):
     layer = hub.KerasLayer(str(exported / "1"), signature="specgram", output_key="specgram")
     np.testing.assert_allclose(layer({"z": z, "pitch": MIDDLE}), model.generate_specgrams(z, MIDDLE), atol=1e-4)
+
+
+# ---------------------------------------------------------------------------------------------------- cold start
+
+
+@pytest.mark.long
+def test_the_best_preset_sounds_within_ten_seconds_of_a_process_start():
+    script = pathlib.Path(__file__).resolve().parents[1] / "benchmarks" / "cold_start.py"
+    finished = subprocess.run([sys.executable, script, "mel_prog_hires"], capture_output=True, text=True)
+    assert finished.returncode == 0, finished.stderr
+    header, _, *rows = [line.strip("| ").split(" | ") for line in finished.stdout.splitlines()]
+    assert [row[0] for row in rows] == ["TensorFlow"] * 3 + ["LiteRT"] * 3
+    for row in (rows[0], rows[3]):
+        seconds = dict(zip(header[1:], map(float, row[1:]), strict=True))
+        # The processor's time is what two idle cores would need at most, whatever else runs here.
+        assert min(seconds["total"], seconds["processor"]) < 10, finished.stdout
