@@ -2,9 +2,9 @@
 
     gansynth_train --config=mel_prog_hires --hparams='{"tfds_data_dir": "DIR"}'
 
-DIR holds TFDS' nsynth/gansynth_subset (see docs/data.md). One GPU with 16 GB: a user of Magenta's code took 88 hours
-of a V100 for the 11 million examples of `mel_prog_hires` (magenta/magenta#1607). It has not been trained here; the
-paper's table 1 gives it NDB 29.3, FID 167, inception score 38.1, pitch accuracy 97.9 %.
+DIR holds TFDS' nsynth/gansynth_subset. One GPU with 16 GB: a user of Magenta's code took 88 hours of a V100 for the
+11 million examples of `mel_prog_hires` (magenta/magenta#1607). It has not been trained here; the paper's table 1
+gives it NDB 29.3, FID 167, inception score 38.1, pitch accuracy 97.9 %.
 """
 
 # The values of Magenta's configs/mel_prog_hires.py, in its order.

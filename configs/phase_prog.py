@@ -2,9 +2,9 @@
 
     gansynth_train --config=phase_prog --hparams='{"tfds_data_dir": "DIR"}'
 
-DIR holds TFDS' nsynth/gansynth_subset (see docs/data.md). One GPU with 16 GB: a user of Magenta's code took 88 hours
-of a V100 for the 11 million examples of `mel_prog_hires` (magenta/magenta#1607). It has not been trained here; the
-paper's table 1 gives it NDB 41.4, FID 687, inception score 24.4, pitch accuracy 94.4 %.
+DIR holds TFDS' nsynth/gansynth_subset. One GPU with 16 GB: a user of Magenta's code took 88 hours of a V100 for the
+11 million examples of `mel_prog_hires` (magenta/magenta#1607). It has not been trained here; the paper's table 1
+gives it NDB 41.4, FID 687, inception score 24.4, pitch accuracy 94.4 %.
 """
 
 base = "mel_prog_hires"

@@ -2,9 +2,9 @@
 
     gansynth_train --config=phase_prog_hires --hparams='{"tfds_data_dir": "DIR"}'
 
-DIR holds TFDS' nsynth/gansynth_subset (see docs/data.md). One GPU with 16 GB: a user of Magenta's code took 88 hours
-of a V100 for the 11 million examples of `mel_prog_hires` (magenta/magenta#1607). It has not been trained here; the
-paper's table 1 gives it NDB 37.6, FID 592, inception score 36.2, pitch accuracy 97.6 %.
+DIR holds TFDS' nsynth/gansynth_subset. One GPU with 16 GB: a user of Magenta's code took 88 hours of a V100 for the
+11 million examples of `mel_prog_hires` (magenta/magenta#1607). It has not been trained here; the paper's table 1
+gives it NDB 37.6, FID 592, inception score 36.2, pitch accuracy 97.6 %.
 """
 
 base = "mel_prog_hires"
