@@ -17,7 +17,7 @@ def list_presets() -> dict[str, pathlib.Path]:
 
 
 def read_preset(name: str) -> dict:
-    """The `hparams` dict of a preset.
+    """The `hparams` dict of a preset; one that sets `base` to another's name has those of that one, too.
 
     Args:
         name: Of a preset that comes with the package; or the path of a Python file that sets `hparams`, or of a run's
@@ -36,12 +36,13 @@ def read_preset(name: str) -> dict:
     if path.suffix == ".json":
         return read_json(path)
     try:
-        values = runpy.run_path(str(path)).get("hparams")
+        preset = runpy.run_path(str(path))
     except Exception as error:
         raise ValueError(f"The preset {path} cannot be run: {type(error).__name__}: {error}") from error
+    values = preset.get("hparams")
     if not isinstance(values, dict):
         raise ValueError(f"A preset must set `hparams` to a dict; {path} does not.")
-    return values
+    return read_preset(preset.get("base", "")) | values
 
 
 def resolve_hparams(config: str, overrides: dict) -> HParams:
