@@ -22,8 +22,9 @@ from gansynth_tf.data import soundfont
 from gansynth_tf.hparams import parse_overrides
 
 STATUS = re.compile(
-    r"^(?P<examples>\d+) examples  (?P<percent>\d+\.\d) %  stage (?P<stage>\d) of 3  D [+-]\S+  G [+-]\S+  W \S+  "
-    r"pitch \S+ real \S+ fake  (\?|\d+\.\d) notes/s  ETA (\?|\d+\w+)$"
+    r"^(?P<examples>\d+) examples  (?P<percent>\d+\.\d) %  stage (?P<stage>\d) of 3, (?P<name>(fade to )?\d+x\d+)  "
+    r"D [+-]\S+  G [+-]\S+  W \S+  pitch \S+ real \S+ fake  (\?|\d+\.\d) notes/s  "
+    r"waiting for data (\?|\d+\.\d) %  disk \d+ MB  ETA (\?|\d+\w+)$"
 )
 
 # One stage of one block: what is quick to compile.
@@ -82,8 +83,9 @@ def test_tensorboard_gets_the_same_numbers_and_the_samples(tiny_run):
 
 
 def test_every_snapshot_has_the_same_latents_as_wav_and_picture(tiny_run):
-    folders = sorted((tiny_run.folder / "samples").iterdir())
+    *folders, picture = sorted((tiny_run.folder / "samples").iterdir(), key=lambda path: (path.suffix, path.name))
     assert [folder.name for folder in folders] == ["examples_000000042", "examples_000000075"]
+    assert picture.name == "development.png" and picture.read_bytes().startswith(b"\x89PNG")
     names = [f"note_{index:03d}_pitch_{pitch:03d}.wav" for index, pitch in enumerate([60, 61, 62] * 2)]
     for folder in folders:
         assert sorted(path.name for path in folder.glob("*.wav")) == names
