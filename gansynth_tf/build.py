@@ -112,7 +112,7 @@ def make_model(hparams: HParams, pitch_classes: PitchClasses) -> GANSynth:
     resolutions, _ = make_schedules(hparams)
     filters = make_filters(hparams)
 
-    def generator():
+    def generator(precision: str):
         return Generator(
             resolutions,
             filters,
@@ -121,11 +121,13 @@ def make_model(hparams: HParams, pitch_classes: PitchClasses) -> GANSynth:
             hparams.kernel_size,
             hparams.to_rgb_activation,
             hparams.pitch_scale,
+            dtype=precision,
         )
 
-    discriminator = Discriminator(resolutions, filters, pitch_classes.num_classes, hparams.kernel_size)
-    representation, normalizer = make_representation(hparams), make_normalizer(hparams)
-    return GANSynth(representation, normalizer, generator(), generator(), discriminator, pitch_classes)
+    sizes = (pitch_classes.num_classes, hparams.kernel_size)
+    discriminator = Discriminator(resolutions, filters, *sizes, dtype=hparams.precision)
+    networks = (generator(hparams.precision), generator("float32"), discriminator)  # The second is the one that plays.
+    return GANSynth(make_representation(hparams), make_normalizer(hparams), *networks, pitch_classes)
 
 
 def load(path: str | os.PathLike) -> GANSynth | ExportedGANSynth:
@@ -162,12 +164,11 @@ def load(path: str | os.PathLike) -> GANSynth | ExportedGANSynth:
             f"Expected a run folder with {checkpoints.EXPERIMENT_FILE}. Received: {path}, {found}. "
             "Pass the train_root_dir of a training run, an exported folder, or a model of Magenta's."
         )
-    newest = checkpoints.latest_checkpoint(run)
-    if newest is None or not (run / checkpoints.PITCHES_FILE).is_file():
+    if checkpoints.latest_checkpoint(run) is None or not (run / checkpoints.PITCHES_FILE).is_file():
         raise ValueError(f"{path} holds no finished checkpoint yet. Train longer, or pass another folder.")
     hparams = read_experiment(experiment)
     model = make_model(hparams, read_pitches(run / checkpoints.PITCHES_FILE))
-    _set_stage(model, hparams, *checkpoints.read_model(model, newest))
+    _set_stage(model, hparams, *checkpoints.read_newest_model(model, run))
     return model
 
 

@@ -16,7 +16,10 @@ if typing.TYPE_CHECKING:
 
     from gansynth_tf.model import GANSynth
     from gansynth_tf.training.checkpoints import TrainingState
+    from gansynth_tf.training.cluster import Cluster
+    from gansynth_tf.training.costs import UpdateCosts
     from gansynth_tf.training.loop import Pace, TrainingLoop
+    from gansynth_tf.training.reporting import Reporter
     from gansynth_tf.training.steps import Updates
 
 
@@ -37,39 +40,95 @@ def make_training(
     Raises:
         ValueError: When the settings do not fit each other or the strategy, or the run's files are damaged.
     """
-    from gansynth_tf.data import pipeline, records
+    from gansynth_tf.data import records
     from gansynth_tf.training import checkpoints, loop, reporting
+    from gansynth_tf.training.cluster import Cluster
+    from gansynth_tf.training.keeping import Keeper
 
     _check_batch_sizes(hparams, strategy.num_replicas_in_sync)
     build.make_representation(hparams)  # Its sizes are checked before notes are rendered for them.
-    run = pathlib.Path(hparams.train_root_dir)
-    folder = build_data.prepare_data(hparams)
+    run, cluster = pathlib.Path(hparams.train_root_dir), Cluster(strategy)
+    if cluster.is_chief:
+        build_data.prepare_data(hparams)
+    cluster.wait()
+    folder = build_data.prepare_data(hparams, progress=False)
     pitch_classes = _pitch_classes(hparams, folder)
-    sets, (_, stages) = records.open_split(folder, "train"), build.make_schedules(hparams)
+    make_dataset = _make_datasets(hparams, records.open_split(folder, "train"), pitch_classes)
+    updates, state = make_updates(hparams, strategy, pitch_classes)
+    keeper = Keeper(run, hparams.keep_every_examples, hparams.keep_best)
+    reporter = reporting.Reporter(run, checkpoints.METRICS_FILE, checkpoints.SNAPSHOT_METRICS_FILE)
+    restored = _restore(state, cluster)
+    examples = int(state.examples_seen.numpy())
+    if not restored:
+        fit_normalizer(hparams, updates.model, make_dataset(hparams.batch_size_schedule[-1], 0))
+    if cluster.is_chief:
+        _open_run(hparams, pitch_classes, reporter, examples if restored else -1, state.skipped)
+
+    def snapshot(examples: int, seconds: float) -> dict[str, float] | None:
+        return on_snapshot(updates.model, examples, seconds)
+
+    hooks = loop.Hooks(make_dataset, snapshot, stop_requested)
+    costs = make_costs(hparams, pitch_classes.num_classes)
+    return loop.TrainingLoop(run, updates, state, costs, reporter, keeper, _make_pace(hparams), hooks)
+
+
+def _make_datasets(
+    hparams: HParams, sets: list, pitch_classes: PitchClasses
+) -> Callable[[int, int], tf.data.Dataset]:
+    from gansynth_tf.data import pipeline
 
     def make_dataset(batch_size: int, start_example: int) -> tf.data.Dataset:
         return pipeline.make_dataset(
             sets, pitch_classes, hparams.audio_length, batch_size, hparams.seed, start_example=start_example
         )
 
-    updates, state = _make_updates(hparams, strategy, pitch_classes)
+    return make_dataset
+
+
+def _restore(state: TrainingState, cluster: Cluster) -> bool:
+    """Goes back to the newest checkpoint, on all workers to the same."""
+    if cluster.is_chief:
+        state.remove_unfinished()
+    cluster.wait()
     restored = state.restore()
+    cluster.check_alike("the count of examples trained", float(state.examples_seen.numpy()))
+    return restored
+
+
+def _open_run(
+    hparams: HParams, pitch_classes: PitchClasses, reporter: Reporter, examples: int, skipped: list[str]
+) -> None:
+    """Writes the run folder's settings and says where the run goes on; `examples` is -1 when it starts."""
+    from gansynth_tf.training import checkpoints
+
+    run = pathlib.Path(hparams.train_root_dir)
     files.write_json(run / checkpoints.EXPERIMENT_FILE, hparams.to_dict())
     files.write_json(run / checkpoints.PITCHES_FILE, pitch_classes.to_json())
-    reporter = reporting.Reporter(run, checkpoints.METRICS_FILE, checkpoints.SNAPSHOT_METRICS_FILE)
-    examples = int(state.examples_seen.numpy())
-    reporter.resume(examples if restored else -1)
-    if restored:
-        reporter.say(f"Going on in {run} from {examples} examples.")
-    else:
-        fit_normalizer(hparams, updates.model, make_dataset(hparams.batch_size_schedule[-1], 0))
+    reporter.resume(examples)
+    reporter.settings = hparams.to_dict()
+    for problem in skipped:
+        reporter.say(f"Skipped: {problem}")
+    if examples < 0:
+        folder = build_data.prepare_data(hparams, progress=False)
         reporter.say(f"{build_data.report_data(folder, only_new=True)}\n\nStarting in {run}.".lstrip())
+    else:
+        reporter.say(f"Going on in {run} from {examples} examples.")
 
-    def snapshot(examples: int, seconds: float) -> dict[str, float] | None:
-        return on_snapshot(updates.model, examples, seconds)
 
-    pace = _make_pace(hparams)
-    return loop.TrainingLoop(updates, state, stages, reporter, make_dataset, pace, snapshot, stop_requested)
+def make_costs(hparams: HParams, num_pitches: int) -> UpdateCosts:
+    """The arithmetic of an update in each stage."""
+    from gansynth_tf.training.costs import UpdateCosts
+
+    resolutions, stages = build.make_schedules(hparams)
+    return UpdateCosts(
+        resolutions,
+        stages,
+        build.make_filters(hparams),
+        hparams.latent_vector_size,
+        num_pitches,
+        hparams.kernel_size,
+        hparams.gradient_penalty_interval,
+    )
 
 
 def _pitch_classes(hparams: HParams, folder: str) -> PitchClasses:
@@ -106,7 +165,7 @@ def _check_batch_sizes(hparams: HParams, num_replicas: int) -> None:
         )
 
 
-def _make_updates(
+def make_updates(
     hparams: HParams, strategy: tf.distribute.Strategy, pitch_classes: PitchClasses
 ) -> tuple[Updates, TrainingState]:
     """A fresh model with its optimizers, as one update and as what is saved."""
@@ -130,7 +189,8 @@ def _make_updates(
         consistency=hparams.gen_gl_consistency_loss_weight,
     )
     _, stages = build.make_schedules(hparams)
-    updates = steps.Updates(model, *optimizers, strategy, stages, weights, hparams.ema_decay, hparams.seed)
+    others = (hparams.ema_decay, hparams.seed, hparams.jit_compile)
+    updates = steps.Updates(model, *optimizers, strategy, stages, weights, *others)
     return updates, state
 
 
@@ -142,6 +202,9 @@ def _make_optimizers(
 
     def adam(rate: float, variables: list) -> keras.optimizers.Adam:
         optimizer = keras.optimizers.Adam(rate, hparams.adam_beta1, hparams.adam_beta2, epsilon=1e-8)
+        if hparams.precision == "mixed_float16":
+            # Its gradients would vanish below 6e-8; bfloat16 reaches as far as float32.
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
         optimizer.build(variables)
         return optimizer
 

@@ -119,6 +119,49 @@ def open_any(path: str | os.PathLike) -> typing.BinaryIO:
     return io.gfile.GFile(os.fspath(path), "rb")
 
 
+@contextlib.contextmanager
+def locked(folder: str | os.PathLike, purpose: str) -> Iterator[None]:
+    """Holds a folder, made when missing, until the block ends or the process does, however it ends.
+
+    Args:
+        folder: What only one process may work in; it goes again when nothing was put into it.
+        purpose: What is done in it, such as "training in", for the message.
+
+    Raises:
+        ValueError: When another process holds it.
+    """
+    import fcntl
+
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+                raise ValueError(
+                    f"Another process is {purpose} {folder}. Wait until it ends, stop it, or choose another folder."
+                ) from None
+            # Some network file systems have no locks for folders.
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                folder.rmdir()  # Refused unless empty.
+    finally:
+        os.close(handle)
+
+
+def folder_bytes(folder: str | os.PathLike) -> int:
+    """Size of all files in a folder; those that vanish meanwhile do not count."""
+    total = 0
+    for path in pathlib.Path(folder).rglob("*"):
+        with contextlib.suppress(OSError):
+            total += path.stat().st_size if path.is_file() else 0
+    return total
+
+
 def _default_mode(mode: int) -> int:
     """Permissions of any new file or folder; tempfile makes its own private."""
     mask = os.umask(0)

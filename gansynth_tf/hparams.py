@@ -20,7 +20,7 @@ IGNORED_MAGENTA_KEYS = (
 RESUMABLE_CHANGES = (
     "train_root_dir", "soundfont_path", "data_path", "tfds_data_dir", "total_num_images", "train_time_limit",
     "save_summaries_num_images", "steps_per_call", "keep_checkpoints", "checkpoint_seconds", "records_dir",
-    "fake_batch_size", "snapshot_metric_notes",
+    "fake_batch_size", "snapshot_metric_notes", "keep_every_examples", "keep_best", "jit_compile",
 )  # fmt: skip
 
 # Settings that each source of a mix may have for itself.
@@ -42,6 +42,7 @@ _CHOICES = {
     "scale_mode": ("ALL", "H"),
     "to_rgb_activation": ("tanh", "linear"),
     "mel_if": ("matrix", "power_mean"),
+    "precision": ("float32", "mixed_bfloat16", "mixed_float16"),
 }
 
 
@@ -113,6 +114,8 @@ class HParams:
     adam_beta1: float = 0.0
     adam_beta2: float = 0.99
     ema_decay: float = 0.999  # A constant in Magenta.
+    precision: str = "float32"  # Of the networks; signal path, losses and penalty stay float32. Magenta: float32.
+    jit_compile: bool = False  # Whether XLA compiles the networks; one device only. Magenta: False.
     # ------------------------------------------------------------------------------------------ schedule
     train_progressive: bool = True
     batch_size_schedule: tuple[int, ...] = (16, 8)
@@ -128,6 +131,8 @@ class HParams:
     steps_per_call: int = 20  # Updates in one call of the graph.
     checkpoint_seconds: float = 600.0  # Magenta: 600.
     keep_checkpoints: int = 5  # Magenta: 5.
+    keep_every_examples: int = 0  # Examples between two checkpoints that stay for good, in kept/; 0: none.
+    keep_best: str = ""  # Snapshot metric whose largest value (with "-" in front: smallest) is kept in kept/best.
     seed: int = 0
 
     def __post_init__(self):
@@ -166,6 +171,8 @@ class HParams:
                 raise ValueError(f"Expected 0 <= min_{what} <= max_{what} <= 127. Received: {low} and {high}")
         if self.snapshot_metric_notes != 0 and self.snapshot_metric_notes < 4:
             raise ValueError(f"snapshot_metric_notes must be 0, or 4 or more. Received: {self.snapshot_metric_notes}")
+        if self.keep_every_examples < 0:
+            raise ValueError(f"keep_every_examples must be at least 0. Received: {self.keep_every_examples}")
         if not 0 <= self.seed < 2**31:
             raise ValueError(f"seed must be in 0..{2**31 - 1}. Received: {self.seed}")
         if not 0 < self.soundfont_hold_fraction <= 1:

@@ -7,6 +7,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+_SLOPE = 0.2  # Of the leaky ReLU for negative values; Magenta: 0.2.
+
 # ---------------------------------------------------------------------------------------------------- functions
 
 
@@ -23,8 +25,58 @@ def pixel_norm(x: tf.Tensor, epsilon: float = 1e-8) -> tf.Tensor:
         The same shape as x.
     """
     x = tf.convert_to_tensor(x)
+    return x * _inverse_root_mean_square(x, epsilon)
+
+
+@tf.custom_gradient
+def leaky_relu(x: tf.Tensor) -> tf.Tensor:
+    """max(x, 0.2 * x), Magenta's slope.
+
+    Its gradient is taken by the sign of the result, which is that of x, so that x need not be kept: half the memory of
+    a critic, and a convolution, its bias and this can be one operation in training too.
+
+    Args:
+        x: Any shape.
+
+    Returns:
+        The same shape as x.
+    """
+    y = tf.nn.leaky_relu(x, _SLOPE)
+    return y, lambda upstream: _leaky_relu_gradient(upstream, y)
+
+
+@tf.custom_gradient
+def leaky_pixel_norm(x: tf.Tensor) -> tf.Tensor:
+    """`pixel_norm(leaky_relu(x))`, keeping only its result for the gradient.
+
+    With y = a * r, r = (mean(a**2) + epsilon)**-0.5, the gradient with respect to a is r * (dy - y * mean(dy * y)), and
+    y has the sign of a.
+
+    Args:
+        x: [..., channels].
+
+    Returns:
+        The same shape as x.
+    """
+    leaky = tf.nn.leaky_relu(x, _SLOPE)
+    scale = _inverse_root_mean_square(leaky)
+    y = leaky * scale
+
+    def gradient(upstream):
+        along = tf.reduce_mean(_at_least_float32(upstream * y), axis=-1, keepdims=True)
+        return _leaky_relu_gradient(scale * (upstream - y * tf.cast(along, y.dtype)), y)
+
+    return y, gradient
+
+
+def _leaky_relu_gradient(upstream: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+    # The sign has no gradient of its own; saying so spares a second derivative tensors of zeros.
+    return tf.raw_ops.LeakyReluGrad(gradients=upstream, features=tf.stop_gradient(y), alpha=_SLOPE)
+
+
+def _inverse_root_mean_square(x: tf.Tensor, epsilon: float = 1e-8) -> tf.Tensor:
     mean_square = tf.reduce_mean(tf.square(_at_least_float32(x)), axis=-1, keepdims=True)
-    return x * tf.cast(tf.math.rsqrt(mean_square + epsilon), x.dtype)
+    return tf.cast(tf.math.rsqrt(mean_square + epsilon), x.dtype)
 
 
 def upscale(x: tf.Tensor, scale: tuple[int, int]) -> tf.Tensor:
@@ -45,18 +97,29 @@ def downscale(x: tf.Tensor, scale: tuple[int, int]) -> tf.Tensor:
 def minibatch_stddev(x: tf.Tensor) -> tf.Tensor:
     """Appends one channel: the standard deviation over the batch, averaged over everything else.
 
-    Lets the critic see a batch without variety. Karras et al. 2018, section 3.
+    Lets the critic see a batch without variety. Karras et al. 2018, section 3. Replicas that share a batch take it over
+    all of it, so that a batch is the same however it is split.
 
     Args:
-        x: [batch, time, freq, channels].
+        x: [batch, time, freq, channels]; every replica's share has the same length.
 
     Returns:
         [batch, time, freq, channels + 1].
     """
     x = tf.convert_to_tensor(x)
-    variance = tf.math.reduce_variance(_at_least_float32(x), axis=0)
+    wide = _at_least_float32(x)
+    mean = _mean_over_replicas(tf.reduce_mean(wide, axis=0))
+    variance = _mean_over_replicas(tf.reduce_mean(tf.square(wide - mean), axis=0))
     stddev = tf.cast(tf.reduce_mean(tf.sqrt(variance + 1e-6)), x.dtype)  # Magenta: 1e-6
     return tf.concat([x, tf.fill(tf.shape(x[..., :1]), stddev)], axis=-1)
+
+
+def _mean_over_replicas(x: tf.Tensor) -> tf.Tensor:
+    """The mean over all replicas that run this, through which gradients of any order flow; x itself in one replica."""
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return x
+    return context.all_reduce(tf.distribute.ReduceOp.MEAN, x)
 
 
 def blend(coarse: tf.Tensor, fine: tf.Tensor, fade: tf.Tensor | float) -> tf.Tensor:
@@ -100,14 +163,15 @@ def he_scale(fan_in: int, slope: float) -> float:
 class EqualisedLayer(keras.layers.Layer):
     """A layer whose kernel is stored as N(0, 1) and multiplied by He's scale when it is used.
 
-    So every weight takes equally large steps under Adam (Karras et al. 2018, section 4.1).
+    So every weight takes equally large steps under Adam (Karras et al. 2018, section 4.1). It computes in its input's
+    precision, whatever the policy; the network decides what goes in.
 
     Args:
         he_slope: Slope in He's scale: 0 (ReLU) for inner convolutions, 1 (linear) for outputs, as in Magenta.
     """
 
     def __init__(self, he_slope: float = 0.0, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         self.he_slope = he_slope
 
     def add_kernel(self, shape: tuple[int, ...]) -> None:
@@ -121,6 +185,10 @@ class EqualisedLayer(keras.layers.Layer):
     def scaled_kernel(self) -> tf.Tensor:
         """The kernel that the forward pass uses."""
         return tf.convert_to_tensor(self.kernel) * self.scale
+
+    def add_bias(self, x: tf.Tensor) -> tf.Tensor:
+        """x [..., channels] and the bias."""
+        return tf.nn.bias_add(x, tf.cast(tf.convert_to_tensor(self.bias), x.dtype))
 
     def get_config(self):
         return {**super().get_config(), "he_slope": self.he_slope}
@@ -150,7 +218,7 @@ class EqualisedConv(EqualisedLayer):
         self.add_kernel((*self.kernel_size, int(input_shape[-1]), self.filters))
 
     def call(self, x):
-        return tf.nn.conv2d(x, self.scaled_kernel, strides=1, padding=self.padding) + self.bias
+        return self.add_bias(tf.nn.conv2d(x, tf.cast(self.scaled_kernel, x.dtype), strides=1, padding=self.padding))
 
     def get_config(self):
         own = {"filters": self.filters, "kernel_size": self.kernel_size, "padding": self.padding}
@@ -178,7 +246,7 @@ class EqualisedUpscaleConv(EqualisedConv):
         self.step = tuple(step)
 
     def call(self, x):
-        kernel = tf.transpose(tf.reverse(self.scaled_kernel, axis=[0, 1]), [0, 1, 3, 2])
+        kernel = tf.transpose(tf.reverse(tf.cast(self.scaled_kernel, x.dtype), axis=[0, 1]), [0, 1, 3, 2])
         for axis, times in enumerate(self.step):
             if times == 2:
                 front, back = [[0, 0] for _ in range(4)], [[0, 0] for _ in range(4)]
@@ -187,8 +255,7 @@ class EqualisedUpscaleConv(EqualisedConv):
         shape = tf.shape(x)
         sizes = [(x.shape[a] or shape[a]) * s for a, s in zip((1, 2), self.step, strict=True)]
         output_shape = tf.stack([shape[0], *sizes, self.filters])
-        y = tf.nn.conv2d_transpose(x, kernel, output_shape, strides=self.step, padding="SAME")
-        return y + self.bias
+        return self.add_bias(tf.nn.conv2d_transpose(x, kernel, output_shape, strides=self.step, padding="SAME"))
 
     def get_config(self):
         return {**super().get_config(), "step": self.step}
@@ -219,9 +286,9 @@ class EqualisedStart(EqualisedLayer):
         self.add_kernel((*self.plane, int(input_shape[-1]), self.filters))
 
     def call(self, x):
-        taps = tf.transpose(tf.reverse(self.scaled_kernel, axis=[0, 1]), [2, 0, 1, 3])
+        taps = tf.transpose(tf.reverse(tf.cast(self.scaled_kernel, x.dtype), axis=[0, 1]), [2, 0, 1, 3])
         y = tf.matmul(x, tf.reshape(taps, [taps.shape[0], -1]))
-        return tf.reshape(y, [-1, *self.plane, self.filters]) + self.bias
+        return self.add_bias(tf.reshape(y, [-1, *self.plane, self.filters]))
 
     def get_config(self):
         return {**super().get_config(), "filters": self.filters, "plane": self.plane}
@@ -243,7 +310,7 @@ class EqualisedDense(EqualisedLayer):
         self.add_kernel((int(input_shape[-1]), self.units))
 
     def call(self, x):
-        return tf.matmul(x, self.scaled_kernel) + self.bias
+        return self.add_bias(tf.matmul(x, tf.cast(self.scaled_kernel, x.dtype)))
 
     def get_config(self):
         return {**super().get_config(), "units": self.units}

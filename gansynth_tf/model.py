@@ -170,9 +170,12 @@ class GANSynth(tf.Module):
         """Generated notes as the critic sees them, by the network under training; shapes as `real_specgrams`."""
         return self.normalizer.denormalize(self.generator(z, labels, num_blocks=num_blocks, fade=fade))
 
-    def judge(self, specgrams: tf.Tensor, num_blocks: int, fade: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
+    def judge(
+        self, specgrams: tf.Tensor, num_blocks: int, fade: tf.Tensor | None, full_precision: bool = False
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """The critic's scores [batch] and pitch logits [batch, pitches] of specgrams in physical units."""
-        return self.discriminator(self.normalizer.normalize(specgrams), num_blocks=num_blocks, fade=fade)
+        normalised = self.normalizer.normalize(specgrams)
+        return self.discriminator(normalised, num_blocks=num_blocks, fade=fade, full_precision=full_precision)
 
     def score_gradients(
         self, specgrams: tf.Tensor, num_blocks: int, fade: tf.Tensor | None
@@ -192,7 +195,8 @@ class GANSynth(tf.Module):
         """
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(specgrams)
-            scores, _ = self.judge(specgrams, num_blocks, fade)
+            # Squares of 16-bit gradients, and their gradients, would overflow.
+            scores, _ = self.judge(specgrams, num_blocks, fade, full_precision=True)
         scale = self.generator.resolutions.scale_to_final(num_blocks)
         return scores, tape.gradient(scores, specgrams) / float(np.sqrt(scale[0] * scale[1]))
 

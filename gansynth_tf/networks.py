@@ -14,10 +14,6 @@ from gansynth_tf.schedules import ResolutionSchedule
 _SPECGRAM_CHANNELS = 2
 
 
-def _leaky(x: tf.Tensor) -> tf.Tensor:
-    return tf.nn.leaky_relu(x, alpha=0.2)
-
-
 # ---------------------------------------------------------------------------------------------------- generator
 
 
@@ -31,7 +27,7 @@ class GeneratorBlock(keras.layers.Layer):
     """
 
     def __init__(self, first: keras.layers.Layer, filters: int, kernel_size: int, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         self.first = first
         self.second = layers.EqualisedConv(filters, (kernel_size, kernel_size))
         self.to_specgram = layers.EqualisedConv(_SPECGRAM_CHANNELS, (1, 1), he_slope=1.0)
@@ -42,8 +38,8 @@ class GeneratorBlock(keras.layers.Layer):
         self.to_specgram.build((None, None, None, self.second.filters))
 
     def call(self, x):
-        x = layers.pixel_norm(_leaky(self.first(x)))
-        return layers.pixel_norm(_leaky(self.second(x)))
+        x = layers.leaky_pixel_norm(self.first(x))
+        return layers.leaky_pixel_norm(self.second(x))
 
 
 class PlainUpscaleConv(layers.EqualisedConv):
@@ -64,7 +60,14 @@ def _upscale_conv(filters: int, kernel_size: int, step: tuple[int, int]) -> laye
 
 
 class _Network(keras.Model):
-    """Holds blocks under names of their own: a checkpoint does not look into a Keras model's lists."""
+    """Holds blocks under names of their own: a checkpoint does not look into a Keras model's lists.
+
+    What goes into the first block has the precision that the policy computes in (`dtype="mixed_bfloat16"`); the blocks
+    follow their input. What comes out is float32.
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(autocast=False, **kwargs)
 
     def _hold(self, blocks: list[keras.layers.Layer]) -> None:
         self._num_blocks = len(blocks)
@@ -135,7 +138,7 @@ class Generator(_Network):
 
     def call(self, z, labels, num_blocks: int | None = None, fade=None):
         num_blocks = num_blocks or len(self.blocks)
-        x = self.embed(z, labels)
+        x = tf.cast(self.embed(z, labels), self.compute_dtype)
         for block in self.blocks[:num_blocks]:
             coarse, x = x, block(x)
         specgrams = self._output(num_blocks, x)
@@ -179,7 +182,7 @@ class DiscriminatorBlock(keras.layers.Layer):
         extra_channels: int = 0,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         self.from_specgram = layers.EqualisedConv(filters, (1, 1))
         self.first = layers.EqualisedConv(filters, (kernel_size, kernel_size))
         self.second = layers.EqualisedConv(out_filters, second[0], padding=second[1])
@@ -192,11 +195,11 @@ class DiscriminatorBlock(keras.layers.Layer):
         self.second.build((None, None, None, filters))
 
     def call(self, x):
-        return _leaky(self.second(_leaky(self.first(x))))
+        return layers.leaky_relu(self.second(layers.leaky_relu(self.first(x))))
 
     def enter(self, specgrams: tf.Tensor) -> tf.Tensor:
         """[batch, time, freq, 2] -> [batch, time, freq, filters]."""
-        return _leaky(self.from_specgram(specgrams))
+        return layers.leaky_relu(self.from_specgram(specgrams))
 
 
 class Discriminator(_Network):
@@ -243,9 +246,10 @@ class Discriminator(_Network):
         self.pitch.build((None, self.filters[0]))
         self.built = True
 
-    def call(self, specgrams, num_blocks: int | None = None, fade=None):
+    def call(self, specgrams, num_blocks: int | None = None, fade=None, full_precision: bool = False):
         num_blocks = num_blocks or len(self.blocks)
         step = self.resolutions.step
+        specgrams = tf.cast(specgrams, tf.float32 if full_precision else self.compute_dtype)
         x = self.blocks[num_blocks - 1].enter(specgrams)
         for index in range(num_blocks - 1, 0, -1):
             x = layers.downscale(self.blocks[index](x), step)

@@ -1,5 +1,6 @@
 """What a model sounds and looks like at one moment: the same notes every time, as WAV files, a picture, TensorBoard."""
 
+import json
 import pathlib
 import shutil
 
@@ -11,6 +12,7 @@ from gansynth_tf.model import GANSynth
 
 FACTS_FILE = "snapshot.json"
 PICTURE_FILE = "rainbowgrams.png"
+DEVELOPMENT_FILE = "development.png"  # The same notes from the first snapshot to the last.
 
 
 class SnapshotWriter:
@@ -65,7 +67,25 @@ class SnapshotWriter:
             facts |= {"sample_rate": model.sample_rate, "pitches": pitches.tolist()}
             files.write_json(beside / FACTS_FILE, facts)
         self._summarise(waves, folder / PICTURE_FILE, model.sample_rate, examples)
+        self._draw_development()
         return folder
+
+    def _draw_development(self) -> None:
+        """One contact sheet: a row for each of up to eight snapshots, the first and the last among them."""
+        folders = sorted(path for path in self.folder.glob("examples_*") if (path / FACTS_FILE).is_file())
+        if len(folders) < 2:
+            return
+        shown = np.linspace(0, len(folders) - 1, min(len(folders), 8)).round().astype(int)
+        rows, titles = [], []
+        for folder in (folders[index] for index in shown):
+            facts, waves, pitches = _read_some(folder, 6)
+            rows.append(waves)
+            titles.append(f"{facts['examples']} examples")
+        if len({(len(row), facts["sample_rate"]) for row in rows}) > 1:
+            return  # Someone changed the number of notes in between.
+        columns = [f"pitch {pitch}" for pitch in pitches]
+        with files.replacing(self.folder / DEVELOPMENT_FILE) as beside:
+            plots.plot_note_grid(np.stack(rows), facts["sample_rate"], beside, titles, columns)
 
     def _summarise(self, waves: np.ndarray, picture: pathlib.Path, sample_rate: int, examples: int) -> None:
         """Gives up to eight of the notes and the picture to TensorBoard."""
@@ -81,8 +101,14 @@ class SnapshotWriter:
 
 def read_snapshot(folder: pathlib.Path) -> tuple[dict, np.ndarray]:
     """A snapshot's facts and its waves [batch, samples], in the order of `facts['pitches']`."""
-    import json
+    facts, waves, _ = _read_some(folder, None)
+    return facts, waves
 
+
+def _read_some(folder: pathlib.Path, limit: int | None) -> tuple[dict, np.ndarray, list[int]]:
+    """A snapshot's facts, at most `limit` of its waves, evenly chosen, and their pitches."""
     facts = json.loads((folder / FACTS_FILE).read_text())
-    waves = [audio.load_audio(path, facts["sample_rate"]) for path in sorted(folder.glob("note_*.wav"))]
-    return facts, np.stack(waves)
+    paths = sorted(folder.glob("note_*.wav"))
+    chosen = np.linspace(0, len(paths) - 1, min(len(paths), limit or len(paths))).round().astype(int)
+    waves = [audio.load_audio(paths[index], facts["sample_rate"]) for index in chosen]
+    return facts, np.stack(waves), [facts["pitches"][index] for index in chosen]

@@ -103,3 +103,22 @@ def test_a_numbered_folder_that_fails_leaves_nothing(exists, tmp_path):
         (beside / "content").write_text("half")
         raise KeyboardInterrupt
     assert list(tmp_path.rglob("*")) == ([folder] if exists else [])
+
+
+def test_a_folder_is_held_by_one(tmp_path):
+    folder = tmp_path / "deep" / "run"
+    with files.locked(folder, "training in"):
+        with pytest.raises(ValueError, match=f"Another process is training in {folder}"):
+            with files.locked(folder, "training in"):
+                pass
+        (folder / "something").write_text("kept")
+    with files.locked(folder, "training in"):
+        (folder / "something").unlink()
+    assert not folder.exists()  # Nothing was put into it.
+
+
+def test_size_of_a_folder(tmp_path):
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "a").write_bytes(b"123")
+    (tmp_path / "deep" / "b").write_bytes(b"4567")
+    assert files.folder_bytes(tmp_path) == 7 and files.folder_bytes(tmp_path / "missing") == 0

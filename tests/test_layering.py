@@ -27,8 +27,8 @@ LAYERS = (
         "baselines/spectral_autoencoder",
     ),
     (
-        "training/strategy", "training/checkpoints", "training/reporting", "training/steps", "training/loop",
-        "training/classifier_training",
+        "training/strategy", "training/cluster", "training/costs", "training/checkpoints", "training/keeping",
+        "training/reporting", "training/steps", "training/loop", "training/classifier_training",
     ),
     (
         "generation/smf", "generation/midi", "generation/notes", "generation/instruments", "generation/levels",
@@ -47,7 +47,7 @@ LAYERS = (
         "build_classifier",
     ),
     (
-        "cli/entry", "cli/prepare", "cli/train", "cli/generate", "cli/plot", "cli/export", "cli/evaluate",
+        "cli/entry", "cli/prepare", "cli/plan", "cli/train", "cli/generate", "cli/plot", "cli/export", "cli/evaluate",
         "cli/explore", "cli/encode",
         "cli/convert", "cli/train_classifier", "cli/quickstart",
     ),

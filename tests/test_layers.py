@@ -246,7 +246,7 @@ def test_every_precision_policy(kind, policy):
     layer.dtype_policy = keras.dtype_policies.get(policy)
     layer.build(shape)
     layer.set_weights(exact.get_weights())
-    y = layer(x)
+    y = layer(tf.cast(x, layer.compute_dtype))
     assert y.dtype == {"float32": tf.float32, "mixed_bfloat16": tf.bfloat16, "mixed_float16": tf.float16}[policy]
     assert layer.kernel.dtype == "float32"
     np.testing.assert_allclose(tf.cast(y, tf.float32), exact(x), atol=0.1)

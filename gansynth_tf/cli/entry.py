@@ -49,11 +49,14 @@ def run(main: Callable[..., int | None], operands: str = "") -> None:
         sys.exit(2)
 
 
-def load_tensorflow() -> None:
+def load_tensorflow(open_devices: bool = True) -> None:
     """Imports TensorFlow and opens its devices with stderr closed.
 
     It writes about its build and missing GPUs there before anyone can ask it to be quiet; what goes wrong comes as an
     exception all the same.
+
+    Args:
+        open_devices: False for what must itself say which devices there are, as a cluster does.
     """
     sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
@@ -61,7 +64,8 @@ def load_tensorflow() -> None:
     try:
         import tensorflow as tf
 
-        tf.config.list_logical_devices()
+        if open_devices:
+            tf.config.list_logical_devices()
     finally:
         os.dup2(kept, 2)
         os.close(kept)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import os
 import pathlib
 import shlex
 import sys
@@ -10,12 +10,13 @@ import typing
 
 from absl import flags
 
-from gansynth_tf import build, build_evaluation, build_training, settings
-from gansynth_tf.cli import entry
+from gansynth_tf import build_evaluation, build_training, files, settings
+from gansynth_tf.cli import entry, plan
 from gansynth_tf.hparams import HParams, parse_overrides
-from gansynth_tf.pitches import PitchClasses
 
 if typing.TYPE_CHECKING:
+    import tensorflow as tf
+
     from gansynth_tf.model import GANSynth
 
 FLAGS = flags.FLAGS
@@ -24,6 +25,9 @@ flags.DEFINE_string("hparams", "{}", "JSON object of settings that override the 
 flags.DEFINE_string("soundfont", "", "SoundFont file to render the notes from (hparam soundfont_path).")
 flags.DEFINE_integer("seed", None, "Seed of everything random (hparam seed).")
 flags.DEFINE_bool("dry_run", False, "Print the settings and the plan, and exit.")
+flags.DEFINE_bool(
+    "deterministic", False, "Make the weights the same bit for bit in every run on one device, at some cost in speed."
+)
 flags.DEFINE_enum(
     "strategy", "auto", ["auto", "one_device", "mirrored", "multi_worker", "tpu"], "How tf.distribute spreads the work."
 )
@@ -39,47 +43,31 @@ def settings_from_flags() -> HParams:
     return settings.resolve_hparams(FLAGS.config, overrides)
 
 
-def describe(hparams: HParams) -> str:
-    """The settings and the arithmetic of a run: what `--dry_run` prints."""
-    resolutions, stages = build.make_schedules(hparams)
-    filters = build.make_filters(hparams)
-    shape = build.make_representation(hparams).specgram_shape
-    lines = [f"{name} = {json.dumps(value)}" for name, value in hparams.to_dict().items()]
-    lines.append(
-        f"\nA note: {hparams.audio_length} samples at {hparams.sample_rate} Hz = "
-        f"{hparams.audio_length / hparams.sample_rate:g} s -> specgram {list(shape)} ({hparams.data_type})"
-    )
-    for stage in stages.stages:
-        block = stages.num_blocks(stage)
-        time, freq = resolutions.resolution(block)
-        start, end, batch = stages.stage_start(stage), stages.stage_end(stage), stages.batch_size(stage)
-        kind = "fade to" if hparams.train_progressive and stages.is_transition(stage) else "train at"
-        lines.append(
-            f"Stage {stages.stages.index(stage) + 1} of {len(stages.stages)}: {kind} {time} x {freq}, "
-            f"{filters[block]} filters, examples {start} to {end} in batches of {batch} = "
-            f"{-(-(end - start) // batch)} updates"
-        )
-    if hparams.train_time_limit is not None:
-        lines.append(f"The run is given {hparams.train_time_limit:g} s, divided over these stages.")
-    pitches = PitchClasses.from_pitches(range(hparams.min_pitch, hparams.max_pitch + 1))
-    model = build.make_model(hparams, pitches)
-    sizes = [model.generator.count_params(), model.discriminator.count_params()]
-    lines.append(
-        f"Parameters with all {pitches.num_classes} pitches: generator {sizes[0]:,}, discriminator {sizes[1]:,}"
-    )
-    return "\n".join(lines)
-
-
 def main() -> int:
-    """Trains; 0 at the end and after a stop, 1 when the losses diverged."""
+    """Trains; 0 at the end and after a stop, 1 when the losses diverged or another worker is gone."""
     hparams = settings_from_flags()
-    entry.load_tensorflow()
+    entry.load_tensorflow(open_devices=not os.environ.get("TF_CONFIG"))
     if FLAGS.dry_run:
-        print(describe(hparams))
+        print(plan.describe(hparams))
         return 0
-    from gansynth_tf.snapshots import SnapshotWriter
+    if FLAGS.deterministic:
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
     from gansynth_tf.training import strategy
+    from gansynth_tf.training.cluster import Cluster
+
+    chosen, run = strategy.make_strategy(FLAGS.strategy), pathlib.Path(hparams.train_root_dir)
+    if not Cluster(chosen).is_chief:
+        return _train(hparams, chosen)
+    with files.locked(run, "training in"):
+        return _train(hparams, chosen)
+
+
+def _train(hparams: HParams, strategy: tf.distribute.Strategy) -> int:
+    from gansynth_tf.snapshots import SnapshotWriter
     from gansynth_tf.training.checkpoints import SAMPLES_FOLDER
+    from gansynth_tf.training.cluster import WorkerLost
     from gansynth_tf.training.reporting import TrainingDiverged
 
     run = pathlib.Path(hparams.train_root_dir)
@@ -92,14 +80,14 @@ def main() -> int:
         return score(model)
 
     try:
-        loop = build_training.make_training(hparams, strategy.make_strategy(FLAGS.strategy), on_snapshot, stop)
+        loop = build_training.make_training(hparams, strategy, on_snapshot, stop)
     except KeyboardInterrupt:
         print(f"Stopped before the training. The same command starts it:\n  {_own_command()}")
         return 0
     stop.wait_for_the_loop()
     try:
         finished = loop.run()
-    except TrainingDiverged as error:
+    except (TrainingDiverged, WorkerLost) as error:
         print(f"gansynth_train: {error}", file=sys.stderr)
         return 1
     finally:

@@ -2,6 +2,7 @@
 
 import pathlib
 import shutil
+import warnings
 
 import keras
 import tensorflow as tf
@@ -19,17 +20,21 @@ SAMPLES_FOLDER = "samples"
 
 
 def latest_checkpoint(run: pathlib.Path) -> str | None:
-    """Prefix of the newest complete checkpoint of a run folder whose files are there, or None.
+    """Prefix of the newest complete checkpoint of a run folder whose files are there, or None."""
+    return next(iter(_newest_first(run)), None)
 
-    Raises:
-        ValueError: When the list of complete checkpoints is damaged.
-    """
-    complete = _complete_checkpoints(run / CHECKPOINTS_FOLDER)
-    return next((path for path in reversed(complete) if pathlib.Path(f"{path}.index").is_file()), None)
+
+def _newest_first(run: pathlib.Path) -> list[str]:
+    """Prefixes of the complete checkpoints whose files are there."""
+    complete = reversed(_complete_checkpoints(run / CHECKPOINTS_FOLDER))
+    return [path for path in complete if pathlib.Path(f"{path}.index").is_file()]
 
 
 def _complete_checkpoints(folder: pathlib.Path) -> list[str]:
-    """Prefixes in the order of their making; TensorFlow lists a checkpoint when it is complete."""
+    """Prefixes in the order of their making; TensorFlow lists a checkpoint when it is complete.
+
+    Where the list is damaged, all that are there count: one that is torn will not be readable.
+    """
     listing = folder / "checkpoint"
     if not listing.is_file():
         return []
@@ -38,12 +43,34 @@ def _complete_checkpoints(folder: pathlib.Path) -> list[str]:
     except ValueError:
         state = None
     if state is None:
-        raise ValueError(
-            f"{listing} is damaged. To go on, make 'model_checkpoint_path: \"ckpt-N\"' its only line, where N is the "
-            f"highest number of a file in {folder}."
-        )
+        found = [path.with_suffix("") for path in folder.glob("ckpt-*.index")]
+        return [str(path) for path in sorted(found, key=_count)]
     paths = list(state.all_model_checkpoint_paths)
     return paths if state.model_checkpoint_path in paths else [*paths, state.model_checkpoint_path]
+
+
+def _count(path: pathlib.PurePath | str) -> int:
+    """The count of examples in a checkpoint's name."""
+    return int(pathlib.PurePath(path).name.partition(".")[0].partition("-")[2])
+
+
+def read_newest_model(model: GANSynth, run: pathlib.Path) -> tuple[int, int, float]:
+    """`read_model` of the newest checkpoint that is readable; warns of those that are not.
+
+    Raises:
+        ValueError: When there is none.
+    """
+    problems = []
+    for checkpoint in _newest_first(run):
+        try:
+            found = read_model(model, checkpoint)
+        except ValueError as error:
+            problems.append(error)
+            continue
+        for problem in problems:
+            warnings.warn(f"Skipped: {problem}", stacklevel=2)
+        return found
+    raise problems[0] if problems else ValueError(f"{run} holds no finished checkpoint yet.")
 
 
 def read_model(model: GANSynth, checkpoint: str) -> tuple[int, int, float]:
@@ -80,7 +107,7 @@ def _damaged(checkpoint: str, error: Exception) -> ValueError:
     reason = str(error).splitlines()[0]
     return ValueError(
         f"{checkpoint} is damaged, or does not hold the model that {EXPERIMENT_FILE} describes: {reason}. "
-        f"Delete {checkpoint}.* to go on from the checkpoint before it."
+        "Without a readable one before it, put a copy in its place."
     )
 
 
@@ -113,7 +140,7 @@ class TrainingState:
         keep: int = 5,
     ):
         self._run = run
-        _complete_checkpoints(run / CHECKPOINTS_FOLDER)  # A damaged list must not be taken for an empty one.
+        self.skipped: list[str] = []  # What `restore` could not read.
         self.examples_seen = _counter(tf.int64)
         self.stage = _counter(tf.int32, -1)
         self.train_seconds = tf.Variable(0.0, dtype=tf.float64, trainable=False)
@@ -131,35 +158,52 @@ class TrainingState:
         )
 
     def restore(self) -> bool:
-        """Goes back to the newest complete checkpoint; False when there is none.
+        """Goes back to the newest complete checkpoint that is readable; False when there is none at all.
+
+        Those that are not readable are named in `skipped`.
 
         Raises:
-            ValueError: When its files are damaged, or hold another model.
+            ValueError: When no checkpoint is readable, or they hold another model.
         """
-        self._remove_unfinished()
-        newest = latest_checkpoint(self._run)
-        if newest is None:
-            return False
-        try:
-            self._manager.checkpoint.restore(newest).assert_existing_objects_matched()
-        except _DAMAGE as error:
-            raise _damaged(newest, error) from None
-        return True
+        problems = []
+        for checkpoint in _newest_first(self._run):
+            try:
+                self._manager.checkpoint.restore(checkpoint).assert_existing_objects_matched()
+            except _DAMAGE as error:
+                problems.append(_damaged(checkpoint, error))
+                continue
+            self.skipped = [str(problem) for problem in problems]
+            return True
+        if problems:
+            raise problems[0]
+        return False
+
+    @property
+    def newest(self) -> str | None:
+        """Prefix of the newest checkpoint."""
+        return latest_checkpoint(self._run)
+
+    def is_finite(self) -> bool:
+        """Whether every weight is a finite number."""
+        model = self._manager.checkpoint.model
+        networks = (model.generator, model.smoothed_generator, model.discriminator)
+        finite = [tf.reduce_all(tf.math.is_finite(v.value)) for network in networks for v in network.weights]
+        return bool(tf.reduce_all(tf.stack(finite)))
 
     def save(self) -> str:
         """Writes a checkpoint named by the examples seen; it counts only once it is complete."""
         try:
             return self._manager.save(checkpoint_number=int(self.examples_seen.numpy()))
         except BaseException:
-            self._remove_unfinished()
+            self.remove_unfinished()
             raise
 
-    def _remove_unfinished(self) -> None:
+    def remove_unfinished(self) -> None:
         """Deletes what a process that was killed, or a full disk, left of a checkpoint that does not count."""
         folder = self._run / CHECKPOINTS_FOLDER
-        complete = [int(path.rpartition("-")[2]) for path in _complete_checkpoints(folder)]
+        complete = [_count(path) for path in _complete_checkpoints(folder)]
         for path in folder.glob("ckpt-*"):
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
-            elif complete and int(path.name.partition(".")[0].rpartition("-")[2]) > max(complete):
+            elif complete and _count(path) > max(complete):
                 path.unlink(missing_ok=True)

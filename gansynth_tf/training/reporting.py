@@ -51,6 +51,11 @@ def format_seconds(seconds: float) -> str:
     return f"{seconds // 86400}d{seconds % 86400 // 3600:02d}h"
 
 
+def format_bytes(count: int) -> str:
+    """'12 MB' or '3.4 GB'."""
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+
+
 @dataclasses.dataclass(frozen=True)
 class Progress:
     """Where a run stands.
@@ -59,7 +64,9 @@ class Progress:
         examples: Examples seen.
         clock, total: Examples, or what stands for them in a run that is given time, and where they end.
         stage, num_stages: Which stage of how many, from 1.
+        stage_name: What happens in it.
         seconds: Seconds trained.
+        examples_left: What is left, in examples that cost as much as now.
         seconds_left: Of a run that is given time; None: to be worked out from the rate.
     """
 
@@ -68,7 +75,9 @@ class Progress:
     total: int
     stage: int
     num_stages: int
+    stage_name: str
     seconds: float
+    examples_left: float
     seconds_left: float | None = None
 
 
@@ -91,6 +100,7 @@ class Reporter:
         every_seconds: float = 10.0,
         out: TextIO | None = None,
     ):
+        self.settings: dict[str, object] = {}  # Of the run, for TensorBoard.
         self.path, self.snapshot_path = run / metrics_file, run / snapshot_file
         self.every_seconds, self.out = every_seconds, out or sys.stdout
         self._writer: tf.summary.SummaryWriter | None = None  # Opened by the first row: a finished run writes none.
@@ -98,7 +108,8 @@ class Reporter:
         self._reported = -math.inf
         self._progress: Progress | None = None
         self._calls: list[dict[str, float]] = []
-        self._timed_examples, self._timed_seconds = 0, 0.0
+        self._timed_examples, self._timed_seconds, self._waited_seconds = 0, 0.0, 0.0
+        self._disk_bytes, self._disk_measured = 0, -math.inf
 
     def resume(self, examples: int) -> None:
         """Drops the rows beyond the checkpoint that the run goes on from."""
@@ -112,19 +123,20 @@ class Reporter:
             self._bar.clear()
         print(text, file=self.out, flush=True)
 
-    def add(self, progress: Progress, metrics: dict[str, float], examples: int, seconds: float | None) -> None:
+    def add(self, progress: Progress, metrics: dict[str, float], examples: int, seconds: float, waited: float) -> None:
         """Takes the metrics of one call of the graph; writes a row when it is time.
 
         Args:
             progress: After the call.
             metrics: Means over the call.
             examples: Examples in the call.
-            seconds: The call's duration; None when it compiled, so that no rate should be made of it.
+            seconds: The call's duration. Both are 0 when it compiled, so that no rate is made of it.
+            waited: Seconds of them in which data were waited for.
         """
         self._calls.append(metrics)
-        if seconds is not None:
-            self._timed_examples += examples
-            self._timed_seconds += seconds
+        self._timed_examples += examples
+        self._timed_seconds += seconds
+        self._waited_seconds += waited
         self._progress = progress
         if time.monotonic() - self._reported >= self.every_seconds or progress.clock >= progress.total:
             self._write_row(progress)
@@ -147,35 +159,55 @@ class Reporter:
         rate = self._timed_examples / self._timed_seconds if self._timed_seconds else None
         means = {name: sum(call[name] for call in self._calls) / len(self._calls) for name in self._calls[0]}
         row = {"examples": progress.examples, "train_seconds": round(progress.seconds, 3), "stage": progress.stage}
-        row |= means | {"notes_per_second": rate}
+        waiting = self._waited_seconds / self._timed_seconds if self._timed_seconds else None
+        row |= means | {"notes_per_second": rate, "data_waiting": waiting, "disk_gb": round(self._disk() / 1e9, 3)}
         with self.path.open("a") as rows:
             rows.write(json.dumps(row) + "\n")
         tags = {f"losses/{name}" if name.endswith("_loss") else name: value for name, value in row.items()}
         self._summarise(progress.examples, {tag: value for tag, value in tags.items() if value is not None})
         left = progress.seconds_left
         if left is None and rate is not None:
-            left = (progress.total - progress.examples) / rate
-        self._show(progress, means, rate, left)
+            left = progress.examples_left / rate
+        self._show(progress, row, left)
         self._calls.clear()
-        self._timed_examples, self._timed_seconds = 0, 0.0
+        self._timed_examples, self._timed_seconds, self._waited_seconds = 0, 0.0, 0.0
         self._reported = time.monotonic()
 
     def _summarise(self, examples: int, scalars: dict[str, float]) -> None:
         """Gives numbers to TensorBoard."""
-        if self._writer is None:
-            self._writer = tf.summary.create_file_writer(str(self.path.parent))
-        with self._writer.as_default(step=examples):
+        with self._open_writer().as_default(step=examples):
             for tag, value in scalars.items():
                 tf.summary.scalar(tag, value)
         self._writer.flush()
 
-    def _show(self, progress: Progress, means: dict[str, float], rate: float | None, left: float | None) -> None:
+    def _open_writer(self) -> tf.summary.SummaryWriter:
+        """TensorBoard's file, which begins with the settings for its HParams tab."""
+        if self._writer is None:
+            from tensorboard.plugins.hparams import api
+
+            self._writer = tf.summary.create_file_writer(str(self.path.parent))
+            kinds = (bool, int, float, str)
+            settings = {n: v if isinstance(v, kinds) else json.dumps(v) for n, v in self.settings.items()}
+            with self._writer.as_default(step=0):
+                api.hparams(settings)
+        return self._writer
+
+    def _disk(self) -> int:
+        """Bytes of the run folder, looked at once a minute."""
+        if time.monotonic() - self._disk_measured >= 60.0:
+            self._disk_bytes, self._disk_measured = files.folder_bytes(self.path.parent), time.monotonic()
+        return self._disk_bytes
+
+    def _show(self, progress: Progress, row: dict[str, float | None], left: float | None) -> None:
         """The status line, or the bar."""
+        rate, waiting = row["notes_per_second"], row["data_waiting"]
         text = (
-            f"stage {progress.stage} of {progress.num_stages}  D {means['discriminator_loss']:+.3g}  "
-            f"G {means['generator_loss']:+.3g}  W {means['critic_distance']:.3g}  "
-            f"pitch {means['real_pitch_loss']:.2f} real {means['fake_pitch_loss']:.2f} fake  "
-            f"{'?' if rate is None else f'{rate:.1f}'} notes/s  ETA {'?' if left is None else format_seconds(left)}"
+            f"stage {progress.stage} of {progress.num_stages}, {progress.stage_name}  "
+            f"D {row['discriminator_loss']:+.3g}  G {row['generator_loss']:+.3g}  W {row['critic_distance']:.3g}  "
+            f"pitch {row['real_pitch_loss']:.2f} real {row['fake_pitch_loss']:.2f} fake  "
+            f"{'?' if rate is None else f'{rate:.1f}'} notes/s  "
+            f"waiting for data {'?' if waiting is None else f'{100 * waiting:.1f}'} %  "
+            f"disk {format_bytes(self._disk_bytes)}  ETA {'?' if left is None else format_seconds(left)}"
         )
         if not self.out.isatty():
             self.say(f"{progress.examples} examples  {100 * progress.clock / progress.total:.1f} %  {text}")

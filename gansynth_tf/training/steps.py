@@ -6,7 +6,9 @@ a run that is stopped and resumed draws what an uninterrupted one would have dra
 """
 
 import dataclasses
-from collections.abc import Callable
+import functools
+import typing
+from collections.abc import Callable, Iterator
 
 import keras
 import tensorflow as tf
@@ -43,7 +45,30 @@ class LossWeights:
 METRICS = (
     "critic_distance", "real_score", "fake_score", "gradient_norm", "gradient_penalty", "real_pitch_loss",
     "fake_pitch_loss", "consistency_loss", "generator_loss", "discriminator_loss",
+    # Of the weights' gradients, each replica's own; 0 where a 16-bit overflow made the optimizer skip an update.
+    "generator_gradient_norm", "discriminator_gradient_norm",
 )  # fmt: skip
+
+
+class _Parts(typing.NamedTuple):
+    """The generator's gradients, and the critic's with and without the penalty."""
+
+    generator: Callable[..., tuple[list[tf.Tensor], Metrics]]
+    critic: dict[bool, Callable[..., tuple[list[tf.Tensor], Metrics]]]
+
+
+def _next_batch(strategy: tf.distribute.Strategy, iterator: Iterator, after: tf.Tensor) -> tuple[dict, tf.Tensor]:
+    """The next batch, asked for when `after` is known, and the seconds that it took to come."""
+    with tf.control_dependencies([after]):
+        asked = tf.timestamp()
+    with tf.control_dependencies([asked]):
+        batch = next(iterator)
+    with tf.control_dependencies(strategy.experimental_local_results(batch["label"])):
+        return batch, tf.timestamp() - asked
+
+
+def _sum(a: tf.Tensor | None, b: tf.Tensor | None) -> tf.Tensor | None:
+    return b if a is None else a if b is None else a + b
 
 
 class Updates:
@@ -57,6 +82,10 @@ class Updates:
         weights: Of the losses.
         ema_decay: Of the smoothed generator, for each update.
         seed: Of everything random.
+        jit_compile: Whether XLA compiles the networks and their gradients; for one replica, or TPUs, which always do.
+
+    Raises:
+        ValueError: When XLA is asked for and several replicas share a batch.
     """
 
     def __init__(
@@ -69,7 +98,13 @@ class Updates:
         weights: LossWeights,
         ema_decay: float = 0.999,
         seed: int = 0,
+        jit_compile: bool = False,
     ):
+        if jit_compile and strategy.num_replicas_in_sync > 1:
+            raise ValueError(
+                "jit_compile expects one device: several replicas meet inside of what it would compile. "
+                f"Received: {strategy.num_replicas_in_sync} replicas"
+            )
         self.model = model
         self.generator_optimizer = generator_optimizer
         self.discriminator_optimizer = discriminator_optimizer
@@ -78,6 +113,7 @@ class Updates:
         self.weights = weights
         self.ema_decay = ema_decay
         self.seed = seed
+        self.jit_compile = jit_compile
 
     def reset_optimizers(self) -> None:
         """Forgets the optimizers' moments and step counts, as Magenta does at every stage boundary.
@@ -85,11 +121,12 @@ class Updates:
         With beta1 = 0 and beta2 = 0.99 a stale step count makes a fresh block's first step ten times the learning rate.
         """
         for optimizer in (self.generator_optimizer, self.discriminator_optimizer):
+            optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # Under a loss scale, which stays.
             for variable in optimizer.variables:
                 if variable is not optimizer.learning_rate:
                     variable.assign(tf.zeros(variable.shape, variable.dtype))
 
-    def make_function(self, stage: int) -> Callable[..., Metrics]:
+    def make_function(self, stage: int) -> Callable[..., tuple[Metrics, tf.Tensor]]:
         """The graph of several updates in one stage.
 
         Args:
@@ -98,7 +135,7 @@ class Updates:
         Returns:
             A function of (iterator, num_steps int32, examples int64, fade float32, fade_step float32): the data, how
             many updates, the count of examples before the first, the fade then, and the fade's growth by one update.
-            It returns the mean of every metric over the updates.
+            It returns the mean of every metric over the updates, and the seconds spent waiting for data.
 
         Raises:
             ValueError: When the replicas cannot share the stage's batch evenly.
@@ -107,20 +144,50 @@ class Updates:
         if batch_size % replicas:
             raise ValueError(f"Batch sizes must be a multiple of the {replicas} replicas. Received: {batch_size}")
         # AutoGraph is for the loop below only: what runs inside it holds no Python control flow over tensors.
-        update = tf.autograph.experimental.do_not_convert(self._replica_update)
+        update = tf.autograph.experimental.do_not_convert(functools.partial(self._update, self._parts(stage), stage))
+        next_batch = tf.autograph.experimental.do_not_convert(_next_batch)
 
         @tf.function
         def steps(iterator, num_steps, examples, fade, fade_step):
-            totals = tf.zeros([len(METRICS)])
+            totals, waited = tf.zeros([len(METRICS)]), tf.zeros([], tf.float64)
             for index in tf.range(num_steps):
                 seen = examples + tf.cast(index, tf.int64) * batch_size
                 now = tf.minimum(1.0, fade + tf.cast(index, tf.float32) * fade_step)
-                metrics = self.strategy.run(update, args=(next(iterator), stage, seen, now))
-                self._update_smoothed_generator(stage)
-                totals += self.strategy.reduce("MEAN", metrics, axis=None)
-            return dict(zip(METRICS, tf.unstack(totals / tf.cast(num_steps, tf.float32)), strict=True))
+                batch, seconds = next_batch(self.strategy, iterator, totals)
+                totals += update(batch, seen, now)
+                waited += seconds
+            means = tf.unstack(totals / tf.cast(num_steps, tf.float32))
+            return dict(zip(METRICS, means, strict=True)), waited
 
         return steps
+
+    def _update(self, parts: _Parts, stage: int, batch: dict, examples: tf.Tensor, fade: tf.Tensor) -> tf.Tensor:
+        """One update on all replicas; the metrics' means over them, in order."""
+
+        def update(penalise: bool) -> tf.Tensor:
+            metrics = self.strategy.run(self._replica_update, args=(parts, batch, stage, examples, fade, penalise))
+            return self.strategy.reduce("MEAN", metrics, axis=None)
+
+        interval = self.weights.gradient_penalty_interval
+        if interval == 1:
+            metrics = update(True)
+        else:  # Chosen here, not inside a replica: replicas cannot meet inside of a condition.
+            due = (examples // self.schedule.batch_size(stage)) % interval == 0
+            metrics = tf.cond(due, lambda: update(True), lambda: update(False))
+        self._update_smoothed_generator(stage)
+        return metrics
+
+    def _parts(self, stage: int) -> _Parts:
+        """The gradients of both networks as functions of tensors, compiled where XLA is asked for."""
+
+        def compiled(function: Callable) -> Callable:
+            function = functools.partial(function, stage)
+            return tf.function(function, jit_compile=True, autograph=False) if self.jit_compile else function
+
+        critic = {penalise: functools.partial(self._critic_gradients, penalise) for penalise in (True, False)}
+        return _Parts(
+            compiled(self._generator_gradients), {penalise: compiled(part) for penalise, part in critic.items()}
+        )
 
     def _update_smoothed_generator(self, stage: int) -> None:
         """Moves every smoothed weight by 1 - ema_decay towards the trained one."""
@@ -134,111 +201,137 @@ class Updates:
 
     # ------------------------------------------------------------------------------------------ one replica
 
-    def _replica_update(self, batch: dict, stage: int, examples: tf.Tensor, fade: tf.Tensor) -> tf.Tensor:
+    def _replica_update(
+        self, parts: _Parts, batch: dict, stage: int, examples: tf.Tensor, fade: tf.Tensor, penalise: bool
+    ) -> tf.Tensor:
         """One generator update, then one critic update, on this replica's share of the batch; the metrics in order."""
         num_blocks = self.schedule.num_blocks(stage)
         fade = fade if self.schedule.is_transition(stage) else None
         step_seed = tf.random.fold_in(tf.constant([self.seed, 0], tf.int32), tf.cast(examples, tf.int32))
-        seeds = tf.random.split(step_seed, 3)
-        metrics = self._update_generator(stage, num_blocks, fade, seeds[0])
-        reals = self.model.real_specgrams(batch["audio"], num_blocks, fade)
-        fakes, _ = self._draw_fakes(stage, num_blocks, fade, seeds[1])
+        seeds = tf.unstack(tf.random.split(step_seed, 3))
+        gradients, metrics = parts.generator(fade, *self._draw(stage, seeds[0]))
+        self.generator_optimizer.apply(gradients, self._active(self.model.generator, stage))
+        # One network after the other: at the same time they would need the memory of both.
+        with tf.control_dependencies(list(metrics.values())):
+            reals = self.model.real_specgrams(batch["audio"], num_blocks, fade)
+        # Drawn here, since XLA would draw others.
         mixing = self._own_share(tf.random.stateless_uniform([self.schedule.batch_size(stage)], seeds[2]))
-        interval = self.weights.gradient_penalty_interval
-        penalise = True if interval == 1 else (examples // self.schedule.batch_size(stage)) % interval == 0
-        metrics |= self._update_critic(stage, num_blocks, fade, reals, fakes, batch["label"], mixing, penalise)
+        drawn = self._draw(stage, seeds[1])
+        gradients, found = parts.critic[penalise](fade, *drawn, reals, batch["label"], mixing)
+        self.discriminator_optimizer.apply(gradients, self._active(self.model.discriminator, stage))
+        metrics = metrics | found
         return tf.stack([metrics[name] for name in METRICS])
 
-    def _update_generator(self, stage: int, num_blocks: int, fade: tf.Tensor | None, seed: tf.Tensor) -> Metrics:
-        """Maximises the fakes' scores and their pitches' likelihood."""
-        variables = self._active(self.model.generator, stage)
+    def _generator_gradients(
+        self, stage: int, fade: tf.Tensor | None, z: tf.Tensor, labels: tf.Tensor
+    ) -> tuple[list[tf.Tensor], Metrics]:
+        """What raises the fakes' scores and their pitches' likelihood."""
+        num_blocks = self.schedule.num_blocks(stage)
+        variables = [v.value for v in self._active(self.model.generator, stage)]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch([v.value for v in variables])
-            fakes, labels = self._draw_fakes(stage, num_blocks, fade, seed)
+            tape.watch(variables)
+            fakes = self.model.fake_specgrams(z, labels, num_blocks, fade)
             scores, pitch_logits = self.model.judge(fakes, num_blocks, fade)
             pitch = losses.pitch_loss(pitch_logits, labels)
             consistency = self._consistency(fakes, stage)
             adversarial = losses.generator_loss(scores)
             total = adversarial + self.weights.generator_pitch * pitch + self.weights.consistency * consistency
-            share = total / self.strategy.num_replicas_in_sync  # Keras sums gradients over replicas.
-        self.generator_optimizer.apply(tape.gradient(share, [v.value for v in variables]), variables)
-        return {"fake_pitch_loss": pitch, "consistency_loss": consistency, "generator_loss": total}
+            share = self._share(total, self.generator_optimizer)
+        gradients = tape.gradient(share, variables)
+        norm = self._norm(gradients, self.generator_optimizer)
+        metrics = {"fake_pitch_loss": pitch, "consistency_loss": consistency, "generator_loss": total}
+        return gradients, metrics | {"generator_gradient_norm": norm}
 
-    def _update_critic(
+    def _critic_gradients(
         self,
+        penalise: bool,
         stage: int,
-        num_blocks: int,
         fade: tf.Tensor | None,
+        z: tf.Tensor,
+        fake_labels: tf.Tensor,
         reals: tf.Tensor,
-        fakes: tf.Tensor,
         labels: tf.Tensor,
         mixing: tf.Tensor,
-        penalise: tf.Tensor | bool,
-    ) -> Metrics:
-        """Minimises the fakes' scores less the reals', with the penalties and the reals' pitch loss."""
-        weights = self.weights
-        variables = self._active(self.model.discriminator, stage)
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch([v.value for v in variables])
-            real_scores, pitch_logits = self.model.judge(reals, num_blocks, fade)
-            fake_scores, _ = self.model.judge(fakes, num_blocks, fade)
-            pitch = losses.pitch_loss(pitch_logits, labels)
+    ) -> tuple[list[tf.Tensor], Metrics]:
+        """What lowers the fakes' scores less the reals', the penalties and the reals' pitch loss.
 
-            penalty, norm = self._gradient_penalty(num_blocks, fade, reals, fakes, mixing, penalise)
-            total = (
-                losses.critic_loss(real_scores, fake_scores)
-                + weights.gradient_penalty * penalty
-                + weights.score_drift * losses.score_drift(real_scores)
-                + weights.discriminator_pitch * pitch
-            )
-            share = total / self.strategy.num_replicas_in_sync
-        self.discriminator_optimizer.apply(tape.gradient(share, [v.value for v in variables]), variables)
-        means = {"real_score": tf.reduce_mean(real_scores), "fake_score": tf.reduce_mean(fake_scores)}
-        distance = means["real_score"] - means["fake_score"]
-        return means | {
-            "critic_distance": distance, "gradient_penalty": penalty, "gradient_norm": norm,
-            "real_pitch_loss": pitch, "discriminator_loss": total,
-        }  # fmt: skip
+        The loss is a sum of three terms, each with a pass of its own through the critic; their gradients are taken one
+        after the other, so that only one pass is in memory.
+        """
+        num_blocks = self.schedule.num_blocks(stage)
+        fakes = self.model.fake_specgrams(z, fake_labels, num_blocks, fade)
+        terms = [
+            functools.partial(self._real_term, num_blocks, fade, reals, labels),
+            functools.partial(self._fake_term, num_blocks, fade, fakes),
+        ]
+        if penalise:
+            terms.append(functools.partial(self._penalty_term, num_blocks, fade, reals, fakes, mixing))
+        variables = [v.value for v in self._active(self.model.discriminator, stage)]
+        gradients, total, metrics = [None] * len(variables), 0.0, {"gradient_penalty": 0.0, "gradient_norm": 0.0}
+        for term in terms:
+            before = [gradient for gradient in gradients if gradient is not None]
+            with tf.control_dependencies(before):
+                with tf.GradientTape(watch_accessed_variables=False) as tape:
+                    tape.watch(variables)
+                    loss, found = term()
+                    share = self._share(loss, self.discriminator_optimizer)
+                gradients = [_sum(a, b) for a, b in zip(gradients, tape.gradient(share, variables), strict=True)]
+            total, metrics = total + loss, metrics | found
+        metrics["critic_distance"] = metrics["real_score"] - metrics["fake_score"]
+        metrics["discriminator_gradient_norm"] = self._norm(gradients, self.discriminator_optimizer)
+        return gradients, metrics | {"discriminator_loss": total}
 
     # ------------------------------------------------------------------------------------------ parts
 
-    def _gradient_penalty(
-        self,
-        num_blocks: int,
-        fade: tf.Tensor | None,
-        reals: tf.Tensor,
-        fakes: tf.Tensor,
-        mixing: tf.Tensor,
-        penalise: tf.Tensor | bool,
-    ) -> list[tf.Tensor]:
-        """The penalty and the mean gradient norm between reals and fakes."""
+    def _real_term(
+        self, num_blocks: int, fade: tf.Tensor | None, reals: tf.Tensor, labels: tf.Tensor
+    ) -> tuple[tf.Tensor, Metrics]:
+        """What the critic minimises on reals: their negative score, its drift, their pitch loss."""
+        scores, pitch_logits = self.model.judge(reals, num_blocks, fade)
+        pitch, score = losses.pitch_loss(pitch_logits, labels), tf.reduce_mean(scores)
+        drift = self.weights.score_drift * losses.score_drift(scores)
+        loss = drift + self.weights.discriminator_pitch * pitch - score
+        return loss, {"real_score": score, "real_pitch_loss": pitch}
 
-        def penalty():
-            between = layers.blend(reals, fakes, mixing[:, None, None, None])
-            _, gradients = self.model.score_gradients(between, num_blocks, fade)
-            norms = losses.gradient_norms(gradients)
-            return tf.stack(
-                [losses.gradient_penalty(norms, self.weights.gradient_penalty_target), tf.reduce_mean(norms)]
-            )
+    def _fake_term(self, num_blocks: int, fade: tf.Tensor | None, fakes: tf.Tensor) -> tuple[tf.Tensor, Metrics]:
+        """What the critic minimises on fakes: their score."""
+        scores, _ = self.model.judge(fakes, num_blocks, fade)
+        score = tf.reduce_mean(scores)
+        return score, {"fake_score": score}
 
+    def _penalty_term(
+        self, num_blocks: int, fade: tf.Tensor | None, reals: tf.Tensor, fakes: tf.Tensor, mixing: tf.Tensor
+    ) -> tuple[tf.Tensor, Metrics]:
+        """The gradient penalty between reals and fakes."""
+        between = layers.blend(reals, fakes, mixing[:, None, None, None])
+        _, gradients = self.model.score_gradients(between, num_blocks, fade)
+        norms = losses.gradient_norms(gradients)
         # Skipped updates are made up for by the interval, in the loss and in the reported means.
-        taken = penalty() if penalise is True else tf.cond(penalise, penalty, lambda: tf.zeros([2]))
-        return tf.unstack(taken * float(self.weights.gradient_penalty_interval))
+        interval = float(self.weights.gradient_penalty_interval)
+        penalty = interval * losses.gradient_penalty(norms, self.weights.gradient_penalty_target)
+        metrics = {"gradient_penalty": penalty, "gradient_norm": interval * tf.reduce_mean(norms)}
+        return self.weights.gradient_penalty * penalty, metrics
+
+    def _share(self, loss: tf.Tensor, optimizer: keras.optimizers.Optimizer) -> tf.Tensor:
+        """This replica's share of a loss, since Keras sums gradients over replicas; scaled up for 16-bit gradients."""
+        return optimizer.scale_loss(loss / self.strategy.num_replicas_in_sync)
+
+    def _norm(self, gradients: list[tf.Tensor], optimizer: keras.optimizers.Optimizer) -> tf.Tensor:
+        """Euclidean norm of all gradients of one network."""
+        norm = tf.linalg.global_norm(gradients) / self._share(tf.ones([]), optimizer)
+        return tf.where(tf.math.is_finite(norm), norm, 0.0)
 
     def _active(self, network: Generator | Discriminator, stage: int) -> list[keras.Variable]:
         return network.active_variables(self.schedule.num_blocks(stage), self.schedule.is_transition(stage))
 
-    def _draw_fakes(
-        self, stage: int, num_blocks: int, fade: tf.Tensor | None, seed: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """This replica's share of a batch of fakes, and their labels drawn as often as the data's pitches."""
+    def _draw(self, stage: int, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """This replica's share of a batch of latents, and their labels, drawn as often as the data's pitches."""
         batch_size = self.schedule.batch_size(stage)
         z_seed, label_seed = tf.unstack(tf.random.split(seed, 2))
         z = latents.sample_latents(batch_size, self.model.latent_size, z_seed)
         frequencies = tf.constant(self.model.pitch_classes.probabilities[None], tf.float32)
         labels = tf.random.stateless_categorical(tf.math.log(frequencies), batch_size, label_seed, tf.int32)[0]
-        z, labels = self._own_share(z), self._own_share(labels)
-        return self.model.fake_specgrams(z, labels, num_blocks, fade), labels
+        return self._own_share(z), self._own_share(labels)
 
     def _own_share(self, whole: tf.Tensor) -> tf.Tensor:
         """The rows of a global batch that belong to this replica, so that splitting a batch draws nothing else."""

@@ -10,6 +10,7 @@ import shutil
 import numpy as np
 import pytest
 
+from gansynth_tf import files
 from gansynth_tf.data import soundfont
 
 
@@ -201,40 +202,54 @@ def test_wrong_json(name, change, words, fails, run_copy, tmp_path):
 
 @pytest.mark.parametrize("ending", ["data-00000-of-00001", "index"])
 @pytest.mark.parametrize("share", [0.0, 0.5])
-def test_truncated_checkpoints(ending, share, fails, run_command, tiny_hparams, run_copy, tmp_path):
-    path = run_copy / "checkpoints" / f"ckpt-75.{ending}"
+def test_a_truncated_newest_checkpoint_is_skipped(ending, share, run_command, tiny_hparams, run_copy, tmp_path):
+    truncate(run_copy / "checkpoints" / f"ckpt-75.{ending}", share)
+    with pytest.warns(UserWarning, match="Skipped: .*ckpt-75 is damaged"):
+        finished = run_command(
+            "generate", f"--ckpt_dir={run_copy}", f"--output_dir={tmp_path / 'notes'}", "--batch_size=2"
+        )
+    assert finished.code == 0 and len(list((tmp_path / "notes").glob("*.wav"))) == 2
+    if share:
+        finished = run_command("train", tiny_hparams(run_copy))
+        skipped, begun, *_ = finished.out.splitlines()
+        assert "ckpt-75 is damaged" in skipped and begun == f"Going on in {run_copy} from 48 examples."
+        assert finished.code == 0 and "Finished at 75 examples" in finished.out
+        assert run_command("train", tiny_hparams(run_copy)).out.startswith(f"Going on in {run_copy} from 75 examples.")
+
+
+def truncate(path, share):
     content = path.read_bytes()
     path.write_bytes(content[: int(share * len(content))])
+
+
+def test_without_a_readable_checkpoint_nothing_is_touched(fails, tiny_hparams, run_copy, tmp_path):
+    for path in run_copy.glob("checkpoints/ckpt-*.index"):
+        truncate(path, 0.5)
     before = tree(run_copy)
     for line in (
         fails("generate", f"--ckpt_dir={run_copy}", f"--output_dir={tmp_path / 'notes'}"),
         fails("train", tiny_hparams(run_copy)),
     ):
-        assert "ckpt-75 is damaged" in line and f"Delete {run_copy}/checkpoints/ckpt-75.*" in line
+        assert "ckpt-75 is damaged" in line
     assert tree(run_copy) == before and not (tmp_path / "notes").exists()
-    # The advice works.
-    for left in run_copy.glob("checkpoints/ckpt-75.*"):
-        left.unlink()
-    finished = run_command("generate", f"--ckpt_dir={run_copy}", f"--output_dir={tmp_path / 'notes'}", "--batch_size=2")
-    assert finished.code == 0 and len(list((tmp_path / "notes").glob("*.wav"))) == 2
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_list_of_checkpoints(damage, fails, run_command, tiny_hparams, run_copy, tmp_path):
+def test_a_damaged_list_of_checkpoints_is_done_without(damage, run_command, tiny_hparams, run_copy, tmp_path):
     listing = run_copy / "checkpoints" / "checkpoint"
     text = DAMAGES[damage](listing.read_text())
     listing.write_bytes(text if isinstance(text, bytes) else text.encode())
-    before = tree(run_copy)
     flags = [f"--ckpt_dir={run_copy}", f"--output_dir={tmp_path / 'notes'}", "--batch_size=2"]
-    for line in (fails("generate", *flags), fails("train", tiny_hparams(run_copy))):
-        assert f"{listing} is damaged" in line and 'model_checkpoint_path: "ckpt-N"' in line
-    assert tree(run_copy) == before
-    # The advice works.
-    listing.write_text('model_checkpoint_path: "ckpt-75"\n')
     assert run_command("generate", *flags).code == 0
     finished = run_command("train", tiny_hparams(run_copy))
     assert finished.code == 0 and "from 75 examples" in finished.out
-    assert tree(run_copy).keys() == before.keys()
+
+
+def test_a_run_folder_is_for_one_process(fails, tiny_hparams, run_copy):
+    before = tree(run_copy)
+    with files.locked(run_copy, "training in"):
+        assert f"Another process is training in {run_copy}" in fails("train", tiny_hparams(run_copy))
+    assert tree(run_copy) == before
 
 
 # ---------------------------------------------------------------------------------------------------- music

@@ -22,8 +22,9 @@ from gansynth_tf.data import soundfont
 from gansynth_tf.hparams import parse_overrides
 
 STATUS = re.compile(
-    r"^(?P<examples>\d+) examples  (?P<percent>\d+\.\d) %  stage (?P<stage>\d) of 3  D [+-]\S+  G [+-]\S+  W \S+  "
-    r"pitch \S+ real \S+ fake  (\?|\d+\.\d) notes/s  ETA (\?|\d+\w+)$"
+    r"^(?P<examples>\d+) examples  (?P<percent>\d+\.\d) %  stage (?P<stage>\d) of 3, (?P<name>(fade to )?\d+x\d+)  "
+    r"D [+-]\S+  G [+-]\S+  W \S+  pitch \S+ real \S+ fake  (\?|\d+\.\d) notes/s  "
+    r"waiting for data (\?|\d+\.\d) %  disk \d+ MB  ETA (\?|\d+\w+)$"
 )
 
 # One stage of one block: what is quick to compile.
@@ -82,8 +83,9 @@ def test_tensorboard_gets_the_same_numbers_and_the_samples(tiny_run):
 
 
 def test_every_snapshot_has_the_same_latents_as_wav_and_picture(tiny_run):
-    folders = sorted((tiny_run.folder / "samples").iterdir())
+    *folders, picture = sorted((tiny_run.folder / "samples").iterdir(), key=lambda path: (path.suffix, path.name))
     assert [folder.name for folder in folders] == ["examples_000000042", "examples_000000075"]
+    assert picture.name == "development.png" and picture.read_bytes().startswith(b"\x89PNG")
     names = [f"note_{index:03d}_pitch_{pitch:03d}.wav" for index, pitch in enumerate([60, 61, 62] * 2)]
     for folder in folders:
         assert sorted(path.name for path in folder.glob("*.wav")) == names
@@ -187,12 +189,15 @@ def test_dry_run_prints_the_settings_and_the_arithmetic(tiny_hparams, run_comman
         f'soundfont_path = "{font}"',
         'data_type = "mel"',
         "4000 samples at 16000 Hz = 0.25 s -> specgram [16, 32, 2] (mel)",
-        "Stage 1 of 3: train at 8 x 16, 4 filters, examples 0 to 24 in batches of 4 = 6 updates",
-        "Stage 2 of 3: fade to 16 x 32, 3 filters, examples 24 to 48 in batches of 3 = 8 updates",
-        "Stage 3 of 3: train at 16 x 32, 3 filters, examples 48 to 75 in batches of 3 = 9 updates",
+        "Stage 1 of 3: train at 8 x 16, 4 filters, examples 0 to 24 in batches of 4 = 6 updates; ",
+        "Stage 2 of 3: fade to 16 x 32, 3 filters, examples 24 to 48 in batches of 3 = 8 updates; ",
+        "Stage 3 of 3: train at 16 x 32, 3 filters, examples 48 to 75 in batches of 3 = 9 updates; ",
+        "a snapshot of 0.096 MB in sound every 40 examples, 2 in all",
     ):
         assert text in finished.out, finished.out
     assert re.search(r"generator [\d,]+, discriminator [\d,]+", finished.out)
+    shares = re.findall(r"([\d.e-]+) G multiply-adds an example, ([\d.]+) % of the run's", finished.out)
+    assert len(shares) == 3 and sum(float(share) for _, share in shares) == pytest.approx(100, abs=0.5)
     assert not list(tmp_path.iterdir())
 
 
@@ -232,5 +237,5 @@ def test_diverged_losses_end_the_run(tiny_hparams, run_command, tmp_path):
 def test_help_lists_the_flags(run_command):
     finished = run_command("train", "--help")
     assert finished.code == 0
-    for flag in ("config", "hparams", "soundfont", "seed", "dry_run", "strategy"):
+    for flag in ("config", "hparams", "soundfont", "seed", "dry_run", "deterministic", "strategy"):
         assert f"  --{flag}\n" in finished.out

@@ -191,6 +191,45 @@ def test_more_blocks_than_the_checkpoint_holds_are_refused(make_run, make_tiny_m
         checkpoints.read_model(make_tiny_model(), path)
 
 
+def test_an_unreadable_newest_is_skipped_and_named(tmp_path, make_run, make_tiny_model):
+    run = make_run(1)
+    before = run.state.save()
+    values = run.values()
+    run.state.examples_seen.assign(2**33 + 50)
+    newest = run.state.save()
+    data = pathlib.Path(f"{newest}.data-00000-of-00001")
+    data.write_bytes(data.read_bytes()[:-7])
+    again = make_run(2)
+    assert again.state.restore() and len(again.state.skipped) == 1
+    assert f"{newest} is damaged" in again.state.skipped[0]
+    assert_equal(again.values(), values)
+    with pytest.warns(UserWarning, match="Skipped: .* is damaged"):
+        assert checkpoints.read_newest_model(make_tiny_model(), tmp_path / "run") == (2**33 + 1, 1, 1.25)
+    # The next one replaces nothing that is good.
+    again.state.examples_seen.assign(2**33 + 60)
+    assert again.state.save() == checkpoints.latest_checkpoint(tmp_path / "run") != before
+
+
+def test_a_damaged_list_gives_way_to_what_is_there(tmp_path, make_run):
+    run = make_run(1)
+    for examples in (9, 100, 20):
+        run.state.examples_seen.assign(examples)
+        run.state.save()
+    (tmp_path / "run" / "checkpoints" / "checkpoint").write_text("model_chec")
+    assert checkpoints.latest_checkpoint(tmp_path / "run").endswith("ckpt-100")
+    again = make_run(2)
+    assert again.state.restore() and int(again.state.examples_seen) == 100
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_no_numbers_are_found(make_run, value):
+    run = make_run(1)
+    assert run.state.is_finite()
+    kernel = run.model.discriminator.blocks[1].first.kernel
+    kernel.assign(np.where(np.arange(kernel.shape[-1]) == 2, value, kernel.numpy()))
+    assert not run.state.is_finite()
+
+
 def test_two_replicas_hand_over_to_one(make_run, mirrored):
     two = make_run(1, strategy=mirrored)
     two.state.save()

@@ -42,7 +42,8 @@ def make_reporter(tmp_path, every_seconds=10.0, out=None) -> Reporter:
 
 
 def progress(examples: int, seconds: float = 5.0, **changes) -> Progress:
-    facts = {"clock": examples, "total": 1000, "stage": 2, "num_stages": 5, "seconds": seconds}
+    facts = {"clock": examples, "total": 1000, "stage": 2, "num_stages": 5, "stage_name": "fade to 4x32"}
+    facts |= {"seconds": seconds, "examples_left": 1000 - examples}
     return Progress(examples, **{**facts, **changes})
 
 
@@ -57,7 +58,8 @@ def read_scalars(tmp_path) -> dict[str, tuple[int, float]]:
     for record in tf.data.TFRecordDataset(str(log)):
         event = tf.compat.v1.Event.FromString(record.numpy())
         for value in event.summary.value:
-            scalars[value.tag] = (event.step, float(tf.make_ndarray(value.tensor)))
+            if value.metadata.plugin_data.plugin_name == "scalars":
+                scalars[value.tag] = (event.step, float(tf.make_ndarray(value.tensor)))
     return scalars
 
 
@@ -66,13 +68,14 @@ def read_scalars(tmp_path) -> dict[str, tuple[int, float]]:
 
 def test_a_row_holds_means_since_the_row_before(tmp_path, clock):
     reporter = make_reporter(tmp_path)
-    reporter.add(progress(20, 1.0), METRICS, 20, None)  # The first call compiles; it is reported at once.
+    reporter.add(progress(20, 1.0), METRICS, 0, 0.0, 0.0)  # The first call compiles; it is reported at once.
     for examples, loss in ((60, 1.0), (100, 3.0), (140, 8.0)):
         clock.now += 4.0
-        reporter.add(progress(examples, examples / 20), METRICS | {"generator_loss": loss}, 40, 2.0)
+        reporter.add(progress(examples, examples / 20), METRICS | {"generator_loss": loss}, 40, 2.0, 0.0)
     reporter.close()
     first, second = rows(tmp_path)
-    assert first == {"examples": 20, "train_seconds": 1.0, "stage": 2, "notes_per_second": None} | METRICS
+    measured = {"notes_per_second": None, "data_waiting": None, "disk_gb": 0.0}
+    assert first == {"examples": 20, "train_seconds": 1.0, "stage": 2} | measured | METRICS
     # Three calls in twelve seconds, of which six were spent in the graph.
     assert second["generator_loss"] == 4.0 and second["critic_distance"] == 3.0
     assert (second["examples"], second["train_seconds"], second["notes_per_second"]) == (140, 7.0, 20.0)
@@ -81,7 +84,7 @@ def test_a_row_holds_means_since_the_row_before(tmp_path, clock):
 def test_rows_come_no_more_often_than_asked_and_at_the_end(tmp_path, clock):
     reporter = make_reporter(tmp_path)
     for examples in range(100, 1001, 100):
-        reporter.add(progress(examples), METRICS, 100, 1.0)
+        reporter.add(progress(examples), METRICS, 100, 1.0, 0.0)
         clock.now += 3.0
     reporter.close()
     assert [row["examples"] for row in rows(tmp_path)] == [100, 500, 900, 1000]
@@ -91,7 +94,7 @@ def test_flush_writes_what_is_in_no_row_yet(tmp_path, clock):
     reporter = make_reporter(tmp_path)
     reporter.flush()
     for examples in (100, 200, 300):
-        reporter.add(progress(examples), METRICS | {"generator_loss": examples / 100}, 100, 1.0)
+        reporter.add(progress(examples), METRICS | {"generator_loss": examples / 100}, 100, 1.0, 0.0)
     reporter.flush()
     reporter.flush()
     reporter.close()
@@ -100,18 +103,18 @@ def test_flush_writes_what_is_in_no_row_yet(tmp_path, clock):
 
 def test_compiling_calls_do_not_count_in_the_rate(tmp_path, clock):
     reporter = make_reporter(tmp_path, every_seconds=100.0)
-    reporter.add(progress(10), METRICS, 10, 2.0)
-    reporter.add(progress(20), METRICS, 10, None)
-    reporter.add(progress(50), METRICS, 30, 3.0)
+    reporter.add(progress(10), METRICS, 10, 2.0, 0.0)
+    reporter.add(progress(20), METRICS, 0, 0.0, 0.0)
+    reporter.add(progress(50), METRICS, 30, 3.0, 0.0)
     clock.now += 200.0
-    reporter.add(progress(60), METRICS, 10, None)
+    reporter.add(progress(60), METRICS, 0, 0.0, 0.0)
     reporter.close()
     assert [row["notes_per_second"] for row in rows(tmp_path)] == [5.0, 10.0]
 
 
 def test_tensorboard_gets_the_same_numbers(tmp_path, clock):
     reporter = make_reporter(tmp_path)
-    reporter.add(progress(20), METRICS, 20, 4.0)
+    reporter.add(progress(20), METRICS, 20, 4.0, 0.0)
     reporter.close()
     scalars = read_scalars(tmp_path)
     assert scalars["losses/generator_loss"] == (20, 2.0) and scalars["losses/real_pitch_loss"] == (20, 0.5)
@@ -129,7 +132,7 @@ def test_resume_drops_later_rows_and_cut_lines(tmp_path):
     path.write_text("\n".join([*kept, cut]))
     reporter.resume(80)
     assert path.read_text() == "\n".join(kept) + "\n"
-    reporter.add(progress(100), METRICS, 20, 1.0)
+    reporter.add(progress(100), METRICS, 20, 1.0, 0.0)
     assert [row["examples"] for row in rows(tmp_path)] == [40, 80, 100]
     reporter.resume(-1)
     assert path.read_text() == ""
@@ -206,25 +209,28 @@ def test_format_seconds(seconds, text):
 def test_status_line(tmp_path, clock):
     out = io.StringIO()
     reporter = make_reporter(tmp_path, out=out)
-    reporter.add(progress(20), METRICS, 20, None)
+    reporter.add(progress(20), METRICS, 0, 0.0, 0.0)
     clock.now += 11.0
-    reporter.add(progress(150), METRICS | {"discriminator_loss": 0.012345}, 130, 6.5)
+    reporter.add(progress(150), METRICS | {"discriminator_loss": 0.012345}, 130, 6.5, 0.065)
     reporter.close()
     first, second = out.getvalue().splitlines()
-    assert first.startswith("20 examples  2.0 %  stage 2 of 5  D -1.5  G +2  W 3  pitch 0.50 real 0.25 fake")
-    assert first.endswith("? notes/s  ETA ?")
+    assert first.startswith(
+        "20 examples  2.0 %  stage 2 of 5, fade to 4x32  D -1.5  G +2  W 3  pitch 0.50 real 0.25 fake"
+    )
+    assert first.endswith("? notes/s  waiting for data ? %  disk 0 MB  ETA ?")
     # 850 examples are left at 20 a second.
-    assert second.startswith("150 examples  15.0 %  stage 2 of 5  D +0.0123")
-    assert second.endswith("20.0 notes/s  ETA 42s")
+    assert second.startswith("150 examples  15.0 %  stage 2 of 5, fade to 4x32  D +0.0123")
+    assert second.endswith("20.0 notes/s  waiting for data 1.0 %  disk 0 MB  ETA 42s")
 
 
 def test_eta_of_a_run_that_is_given_time(tmp_path, clock):
     out = io.StringIO()
     reporter = make_reporter(tmp_path, out=out)
-    reporter.add(progress(150, clock=400, seconds_left=3700.0), METRICS, 20, 1.0)
+    reporter.add(progress(150, clock=400, seconds_left=3700.0), METRICS, 20, 1.0, 0.0)
     reporter.close()
     line = out.getvalue()
-    assert line.startswith("150 examples  40.0 %") and line.endswith("20.0 notes/s  ETA 1h01m\n")
+    assert line.startswith("150 examples  40.0 %")
+    assert line.endswith("20.0 notes/s  waiting for data 0.0 %  disk 0 MB  ETA 1h01m\n")
 
 
 class Terminal(io.StringIO):
@@ -235,12 +241,12 @@ class Terminal(io.StringIO):
 def test_progress_bar_on_a_terminal(tmp_path, clock):
     out = Terminal()
     reporter = make_reporter(tmp_path, out=out)
-    reporter.add(progress(250), METRICS, 20, 1.0)
+    reporter.add(progress(250), METRICS, 20, 1.0, 0.0)
     reporter.say("Going on.")
     clock.now += 11.0
-    reporter.add(progress(1000), METRICS, 750, 10.0)
+    reporter.add(progress(1000), METRICS, 750, 10.0, 0.0)
     reporter.close()
     text = out.getvalue()
-    assert " 25%|" in text and "100%|" in text and "250 examples  stage 2 of 5" in text
+    assert " 25%|" in text and "100%|" in text and "250 examples  stage 2 of 5, fade" in text
     assert "Going on.\n" in text and "ETA 0s" in text
     assert len(rows(tmp_path)) == 2

@@ -1,12 +1,14 @@
 """Updates: who moves and how far, in one call or several, on one device or two."""
 
 import contextlib
+import time
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from gansynth_tf import layers
 from gansynth_tf.representations import Waveform
 from gansynth_tf.schedules import ResolutionSchedule, StageSchedule
 from gansynth_tf.training.steps import METRICS, LossWeights, Updates
@@ -16,6 +18,8 @@ SCHEDULE = StageSchedule(
     num_resolutions=3, stable_examples=24, transition_examples=24, total_examples=1000, batch_sizes=(6, 4)
 )
 RATE = 0.01
+# Norms of the weights' gradients are each replica's own.
+OF_THE_BATCH = tuple(set(METRICS) - {"generator_gradient_norm", "discriminator_gradient_norm"})
 
 
 def make_dataset(batch_size: int, samples: int = 80, loudness: float = 0.5) -> tf.data.Dataset:
@@ -54,7 +58,8 @@ class Training:
             tf.constant(fade + first_step * fade_step, tf.float32),
             tf.constant(fade_step, tf.float32),
         )
-        return {name: float(value) for name, value in result.items()}
+        metrics, self.waited = result
+        return {name: float(value) for name, value in metrics.items()}
 
     def weights(self) -> dict[str, np.ndarray]:
         """Copies of all weights, by network and path."""
@@ -124,7 +129,7 @@ def test_losses_are_the_weighted_sum_of_their_terms(make):
     with eagerly():
         drifting = make(weights=with_drift).run(1, fade=0.3)
     assert drifting["discriminator_loss"] > metrics["discriminator_loss"] + 99.0 * metrics["real_score"] ** 2
-    for name in set(METRICS) - {"discriminator_loss"}:
+    for name in set(METRICS) - {"discriminator_loss", "discriminator_gradient_norm"}:
         assert drifting[name] == metrics[name]
 
 
@@ -249,21 +254,22 @@ def test_penalty_does_not_depend_on_the_stage_it_is_seen_from(make):
 
 @pytest.mark.slow
 def test_several_updates_in_one_graph_equal_separate_eager_ones(make):
+    """But for rounding, which now and then turns a slope of the leaky ReLU around."""
     weights = LossWeights(gradient_penalty_interval=3)
     together, apart = (make(optimizer=keras.optimizers.SGD, weights=weights) for _ in range(2))
     mean = together.run(1, num_steps=4, fade=0.1, fade_step=0.2)
     with eagerly():
         single = [apart.run(1, first_step=step, fade=0.1, fade_step=0.2) for step in range(4)]
-    assert_same_weights(together, apart, atol=1e-5)
+    assert_same_weights(together, apart, atol=1e-3)
     for name in METRICS:
-        np.testing.assert_allclose(mean[name], np.mean([m[name] for m in single]), rtol=1e-3, atol=1e-5, err_msg=name)
+        np.testing.assert_allclose(mean[name], np.mean([m[name] for m in single]), rtol=1e-2, atol=1e-3, err_msg=name)
     assert [metrics["gradient_norm"] > 0.0 for metrics in single] == [True, False, False, True]
     # The same graph, called again for two updates.
     mean = together.run(1, num_steps=2, first_step=4, fade=0.1, fade_step=0.2)
     with eagerly():
         for step in (4, 5):
             apart.run(1, first_step=step, fade=0.1, fade_step=0.2)
-    assert_same_weights(together, apart, atol=1e-5)
+    assert_same_weights(together, apart, atol=1e-3)
 
 
 def test_fade_never_passes_one(make):
@@ -294,7 +300,7 @@ def test_fakes_are_a_function_of_seed_and_count(make):
 def test_pitches_are_drawn_as_often_as_the_data_has_them(make):
     schedule = StageSchedule(3, 24, 24, 1000, (4000,))
     updates = make(schedule=schedule).updates
-    _, labels = updates._draw_fakes(0, 1, None, tf.constant([3, 4]))
+    _, labels = updates._draw(0, tf.constant([3, 4]))
     shares = np.bincount(labels, minlength=3) / 4000
     # 2, 1 and 5 of 8 notes; four standard deviations are 0.03.
     np.testing.assert_allclose(shares, [0.25, 0.125, 0.625], atol=0.03)
@@ -342,14 +348,13 @@ def test_losses_are_finite_at_silence(make, loudness):
 def test_two_replicas_draw_the_batch_of_one(make, mirrored):
     one, two = make(), make(strategy=mirrored)
     seed = tf.constant([5, 6])
-    for stage, fade in ((1, tf.constant(0.3)), (4, None)):
-        blocks = SCHEDULE.num_blocks(stage)
-        fakes, labels = one.updates._draw_fakes(stage, blocks, fade, seed)
-        halves = mirrored.run(two.updates._draw_fakes, args=(stage, blocks, fade, seed))
-        gathered = [tf.concat(mirrored.experimental_local_results(part), axis=0) for part in halves]
-        assert len(mirrored.experimental_local_results(halves[0])) == 2
-        np.testing.assert_allclose(gathered[0], fakes, atol=1e-5)
-        np.testing.assert_array_equal(gathered[1], labels)
+    for stage in (1, 4):
+        drawn = one.updates._draw(stage, seed)
+        halves = mirrored.run(two.updates._draw, args=(stage, seed))
+        for whole, parts in zip(drawn, halves, strict=True):
+            parts = mirrored.experimental_local_results(parts)
+            assert len(parts) == 2
+            np.testing.assert_array_equal(tf.concat(parts, axis=0), whole)
 
 
 def assert_replicas_alike(training: Training, strategy: tf.distribute.Strategy):
@@ -361,28 +366,51 @@ def assert_replicas_alike(training: Training, strategy: tf.distribute.Strategy):
 
 
 @pytest.mark.slow
-def test_two_replicas_train_as_one(make, mirrored):
-    """Alike but for the batch deviation, which each replica takes of its own share."""
-    one, two = (make(strategy=strategy, optimizer=keras.optimizers.SGD) for strategy in (None, mirrored))
-    for training in (one, two):
-        kernel = training.model.discriminator.blocks[0].first.kernel
-        values = kernel.numpy()
-        values[:, :, -1] = 0.0  # The critic starts blind to the deviation.
-        kernel.assign(values)
-        index = [v is kernel for v in training.model.discriminator.weights].index(True)
+@pytest.mark.parametrize("interval", [1, 2])
+def test_two_replicas_train_as_one(make, mirrored, interval):
+    """A global batch is the same however it is split, its deviation included."""
+    weights = LossWeights(gradient_penalty_interval=interval)
+    one, two = (make(strategy=s, optimizer=keras.optimizers.SGD, weights=weights) for s in (None, mirrored))
     assert_same_weights(one, two)
     theirs = two.run(1, fade=0.5)
     with eagerly():
         ours = one.run(1, fade=0.5)
-    for name in METRICS:
+    for name in OF_THE_BATCH:
         np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-4, atol=1e-5, err_msg=name)
-    expected, actual = one.weights(), two.weights()
-    for name in expected:
-        seen = np.s_[:, :, :-1] if name == f"discriminator {index}" else ...
-        np.testing.assert_allclose(actual[name][seen], expected[name][seen], atol=1e-5, err_msg=name)
-    metrics = two.run(1, num_steps=3, first_step=1, fade=0.5, fade_step=0.1)
-    assert np.isfinite(list(metrics.values())).all()
+    assert_same_weights(one, two, atol=1e-5)
+    with eagerly():
+        ours = one.run(1, num_steps=3, first_step=1, fade=0.5, fade_step=0.1)
+    theirs = two.run(1, num_steps=3, first_step=1, fade=0.5, fade_step=0.1)
+    for name in OF_THE_BATCH:
+        np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-3, atol=1e-4, err_msg=name)
     assert_replicas_alike(two, mirrored)
+
+
+def test_the_deviation_is_that_of_the_whole_batch(mirrored):
+    """Its value and its first and second derivatives, on two replicas as on one."""
+    x = np.random.default_rng(2).normal(size=(6, 3, 5, 2)).astype(np.float32)
+
+    def derivatives(x):
+        with tf.GradientTape() as outer:
+            outer.watch(x)
+            with tf.GradientTape() as inner:
+                inner.watch(x)
+                deviation = layers.minibatch_stddev(x)[..., -1]
+                loss = tf.reduce_sum(deviation**2)
+            first = inner.gradient(loss, x)
+            squares = tf.reduce_sum(first**2)
+        return deviation, first, outer.gradient(squares, x)
+
+    def on_a_replica():
+        start = 3 * tf.distribute.get_replica_context().replica_id_in_sync_group
+        return derivatives(tf.constant(x)[start : start + 3])
+
+    expected = derivatives(tf.constant(x))
+    parts = tf.function(lambda: mirrored.run(on_a_replica))()
+    for whole, halves in zip(expected, parts, strict=True):
+        assert np.abs(whole).max() > 1e-4
+        gathered = np.concatenate([half.numpy() for half in mirrored.experimental_local_results(halves)])
+        np.testing.assert_allclose(gathered, whole, rtol=1e-4, atol=1e-6)
 
 
 def test_reset_reaches_all_replicas(make, mirrored):
@@ -397,3 +425,81 @@ def test_reset_reaches_all_replicas(make, mirrored):
             expected = np.float32(0.02) if variable is optimizer._learning_rate else 0
             for copy in mirrored.experimental_local_results(variable.value):
                 np.testing.assert_array_equal(copy, np.full(variable.shape, expected))
+
+
+# ---------------------------------------------------------------------------------------------------- savings
+
+
+@pytest.mark.slow
+def test_xla_gives_the_same_numbers(make):
+    """Numbers of what it compiles; the transform is outside of it."""
+    plain, compiled = (make(optimizer=keras.optimizers.SGD, jit_compile=jit) for jit in (False, True))
+    ours, theirs = (training.run(1, num_steps=2, fade=0.4, fade_step=0.1) for training in (plain, compiled))
+    for name in METRICS:
+        np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-2, atol=1e-3, err_msg=name)
+    assert_same_weights(plain, compiled, atol=1e-3)
+
+
+def test_xla_is_for_one_replica(make, mirrored):
+    with pytest.raises(ValueError, match="jit_compile expects one device.*2 replicas"):
+        make(strategy=mirrored, jit_compile=True)
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_16_bit_networks_learn_nearly_the_same(make, policy):
+    exact, rough = make(), make(model={"dtype": policy})
+    with eagerly():
+        ours, theirs = (training.run(4) for training in (exact, rough))
+    for name in METRICS:
+        np.testing.assert_allclose(ours[name], theirs[name], rtol=0.1, atol=0.1, err_msg=name)
+    assert ours["real_score"] != theirs["real_score"]
+    assert all(v.dtype == "float32" for v in rough.model.discriminator.weights)
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_the_penalty_is_taken_in_full_precision(make, policy):
+    exact, rough = make(), make(model={"dtype": policy})
+    specgrams = tf.constant(np.random.default_rng(0).normal(size=(5, 8, 16, 2)).astype(np.float32))
+    for ours, theirs in zip(*(t.model.score_gradients(specgrams, 3, None) for t in (exact, rough)), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert not np.array_equal(exact.model.judge(specgrams, 3, None)[0], rough.model.judge(specgrams, 3, None)[0])
+
+
+def test_a_loss_scale_changes_nothing_but_the_overflow(make):
+    def scaled(rate, **settings):
+        return keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(rate), initial_scale=2.0**10)
+
+    plain, training = make(optimizer=keras.optimizers.SGD), make(optimizer=scaled)
+    with eagerly():
+        ours, theirs = plain.run(4), training.run(4)
+    for name in METRICS:
+        np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-3, atol=1e-5, err_msg=name)
+    assert_same_weights(plain, training, atol=1e-5)
+    optimizer = training.updates.generator_optimizer
+    optimizer.dynamic_scale.assign(2.0**127)  # Too much for any gradient.
+    before = training.weights()
+    with eagerly():
+        metrics = training.run(4)
+    assert metrics["generator_gradient_norm"] == 0.0 and np.isfinite(list(metrics.values())).all()
+    after = training.weights()
+    kept = [name for name in before if name.startswith("generator")]
+    assert all(np.array_equal(before[name], after[name]) for name in kept)
+    scale = float(optimizer.dynamic_scale.numpy())
+    assert scale == 2.0**126
+    training.updates.reset_optimizers()
+    assert float(optimizer.dynamic_scale.numpy()) == scale and int(optimizer.iterations) == 0
+
+
+def test_waiting_for_data_is_measured(make):
+    training = make()
+    dataset = make_dataset(6, training.model.audio_length).map(lambda batch: (tf.py_function(slow, [], []), batch)[1])
+    function = training.updates.make_function(0)
+    iterator = iter(training.updates.strategy.experimental_distribute_dataset(dataset))
+    _, waited = function(iterator, tf.constant(3), tf.constant(0, tf.int64), tf.constant(1.0), tf.constant(0.0))
+    assert 0.2 < float(waited) < 5.0
+    training.run(0)
+    assert 0.0 <= float(training.waited) < 0.2
+
+
+def slow():
+    time.sleep(0.1)
