@@ -207,13 +207,18 @@ class SnapshotScorer:
         self._hparams = hparams
         self._classes: PitchClasses | None = None
         self._reference: Reference | None = None  # Measured at the first snapshot.
+        self._is_measurable: bool | None = None  # Whether the data has enough notes to compare with.
 
     def __call__(self, model: GANSynth) -> dict[str, float]:
-        """Metrics by name, without intervals; nothing when the settings ask for no notes."""
+        """Metrics by name, without intervals; nothing when the settings ask for no notes or the data has too few."""
         from gansynth_tf.evaluation import note_sets
 
         hparams = self._hparams
         if not hparams.snapshot_metric_notes:
+            return {}
+        if self._is_measurable is None:
+            self._is_measurable = Split(hparams, "train").num_notes >= note_sets.FEWEST_NOTES
+        if not self._is_measurable:
             return {}
         if self._reference is None:
             self._reference = self._measure_real()

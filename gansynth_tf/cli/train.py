@@ -84,6 +84,7 @@ def _train(hparams: HParams, strategy: tf.distribute.Strategy) -> int:
     except KeyboardInterrupt:
         print(f"Stopped before the training. The same command starts it:\n  {_own_command()}")
         return 0
+    loop.updates.times_data = not FLAGS.deterministic
     stop.wait_for_the_loop()
     try:
         finished = loop.run()

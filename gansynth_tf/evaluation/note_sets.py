@@ -15,6 +15,7 @@ from gansynth_tf.data import audio_folder
 from gansynth_tf.pitches import PitchClasses
 
 BATCH = 64
+FEWEST_NOTES = 4  # Fewer have neither neighbours nor a spread to speak of.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,8 +35,8 @@ class NoteSet:
     facts: dict = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
-        if self.num_notes < 4:
-            raise ValueError(f"Expected at least 4 notes in {self.name}. Received: {self.num_notes}")
+        if self.num_notes < FEWEST_NOTES:
+            raise ValueError(f"Expected at least {FEWEST_NOTES} notes in {self.name}. Received: {self.num_notes}")
 
 
 def fit_notes(waves: np.ndarray, from_rate: int, to_rate: int, num_samples: int) -> np.ndarray:

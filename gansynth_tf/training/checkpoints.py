@@ -49,6 +49,18 @@ def _complete_checkpoints(folder: pathlib.Path) -> list[str]:
     return paths if state.model_checkpoint_path in paths else [*paths, state.model_checkpoint_path]
 
 
+def _mend_listing(folder: pathlib.Path) -> None:
+    """Writes a damaged list of checkpoints anew, since TensorFlow's manager will not start with it."""
+    complete = _complete_checkpoints(folder)
+    try:
+        damaged = complete and tf.train.get_checkpoint_state(str(folder)) is None
+    except ValueError:
+        damaged = True
+    if damaged:
+        names = [pathlib.PurePath(path).name for path in complete]
+        tf.compat.v1.train.update_checkpoint_state(str(folder), names[-1], all_model_checkpoint_paths=names)
+
+
 def _count(path: pathlib.PurePath | str) -> int:
     """The count of examples in a checkpoint's name."""
     return int(pathlib.PurePath(path).name.partition(".")[0].partition("-")[2])
@@ -144,6 +156,7 @@ class TrainingState:
         self.examples_seen = _counter(tf.int64)
         self.stage = _counter(tf.int32, -1)
         self.train_seconds = tf.Variable(0.0, dtype=tf.float64, trainable=False)
+        _mend_listing(run / CHECKPOINTS_FOLDER)
         self._manager = tf.train.CheckpointManager(
             tf.train.Checkpoint(
                 model=model,

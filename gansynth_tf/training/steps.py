@@ -57,8 +57,12 @@ class _Parts(typing.NamedTuple):
     critic: dict[bool, Callable[..., tuple[list[tf.Tensor], Metrics]]]
 
 
-def _next_batch(strategy: tf.distribute.Strategy, iterator: Iterator, after: tf.Tensor) -> tuple[dict, tf.Tensor]:
-    """The next batch, asked for when `after` is known, and the seconds that it took to come."""
+def _next_batch(
+    strategy: tf.distribute.Strategy, iterator: Iterator, after: tf.Tensor, timed: bool
+) -> tuple[dict, tf.Tensor]:
+    """The next batch, asked for when `after` is known, and the seconds that it took to come (0 where not timed)."""
+    if not timed:
+        return next(iterator), tf.zeros([], tf.float64)
     with tf.control_dependencies([after]):
         asked = tf.timestamp()
     with tf.control_dependencies([asked]):
@@ -114,6 +118,8 @@ class Updates:
         self.ema_decay = ema_decay
         self.seed = seed
         self.jit_compile = jit_compile
+        # Off where results must repeat bit for bit: TensorFlow refuses to read the time then.
+        self.times_data = True
 
     def reset_optimizers(self) -> None:
         """Forgets the optimizers' moments and step counts, as Magenta does at every stage boundary.
@@ -153,7 +159,7 @@ class Updates:
             for index in tf.range(num_steps):
                 seen = examples + tf.cast(index, tf.int64) * batch_size
                 now = tf.minimum(1.0, fade + tf.cast(index, tf.float32) * fade_step)
-                batch, seconds = next_batch(self.strategy, iterator, totals)
+                batch, seconds = next_batch(self.strategy, iterator, totals, self.times_data)
                 totals += update(batch, seen, now)
                 waited += seconds
             means = tf.unstack(totals / tf.cast(num_steps, tf.float32))

@@ -154,7 +154,9 @@ def test_ckpt_dir(command, kind, fails, tiny_run, tmp_path):
     outputs = {"generate": ["--output_dir"], "export": ["--export_dir"], "plot": ["--output_dir"], "evaluate": []}
     line = fails(command, f"--ckpt_dir={folder}", *(f"{flag}={tmp_path / 'out'}" for flag in outputs[command]))
     assert str(folder) in line
-    assert ("no finished checkpoint" if kind == "untrained" else "Expected a run folder") in line
+    # A file might be a sound that gansynth_plot draws.
+    expected = "Expected audio" if (command, kind) == ("plot", "file") else "Expected a run folder"
+    assert ("no finished checkpoint" if kind == "untrained" else expected) in line
     assert tree(tmp_path) == before
 
 
@@ -204,10 +206,9 @@ def test_wrong_json(name, change, words, fails, run_copy, tmp_path):
 @pytest.mark.parametrize("share", [0.0, 0.5])
 def test_a_truncated_newest_checkpoint_is_skipped(ending, share, run_command, tiny_hparams, run_copy, tmp_path):
     truncate(run_copy / "checkpoints" / f"ckpt-75.{ending}", share)
-    with pytest.warns(UserWarning, match="Skipped: .*ckpt-75 is damaged"):
-        finished = run_command(
-            "generate", f"--ckpt_dir={run_copy}", f"--output_dir={tmp_path / 'notes'}", "--batch_size=2"
-        )
+    flags = [f"--ckpt_dir={run_copy}", f"--output_dir={tmp_path / 'notes'}", "--batch_size=2"]
+    finished = run_command("generate", *flags)
+    assert "Skipped: " in finished.err and "ckpt-75 is damaged" in finished.err
     assert finished.code == 0 and len(list((tmp_path / "notes").glob("*.wav"))) == 2
     if share:
         finished = run_command("train", tiny_hparams(run_copy))
