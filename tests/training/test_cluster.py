@@ -17,10 +17,11 @@ import tensorflow as tf
 from gansynth_tf.training import strategy
 from gansynth_tf.training.cluster import Cluster, WorkerLost
 
-# One stage of one block; both batches and both replicas of four notes.
+# One stage of one block; both batches and both replicas of four notes. Adam's first steps are the rate times the sign
+# of a gradient, so that rounding alone moves a weight whose gradient is nearly 0; small rates keep that far below 1e-4.
 SIMPLE = {
     "train_progressive": False, "num_resolutions": 1, "start_height": 16, "start_width": 32, "batch_size_schedule": [4],
-    "steps_per_call": 2, "total_num_images": 40,
+    "steps_per_call": 2, "total_num_images": 40, "generator_learning_rate": 2e-5, "discriminator_learning_rate": 2e-5,
 }  # fmt: skip
 
 
