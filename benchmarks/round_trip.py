@@ -11,7 +11,7 @@ import tempfile
 
 import numpy as np
 
-from gansynth_tf import build, settings
+from gansynth_tf import build_data, settings
 from gansynth_tf.evaluation import diversity, evaluate
 from gansynth_tf.hparams import HParams
 from gansynth_tf.representations import MelIF
@@ -25,8 +25,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         preset = settings.read_preset("laptop") | {"records_dir": str(pathlib.Path(folder) / "data")}
         hparams = HParams().override(preset)
-        build.prepare_data(hparams)
-        real = build.load_real_notes(hparams)
+        real = build_data.load_real_notes(hparams)
     chosen = np.random.default_rng(0).permutation(len(real["pitch"]))[:NUM_NOTES]
     waves, pitches = real["audio"][chosen], real["pitch"][chosen]
     original = diversity.log_mels(waves, hparams.sample_rate)
