@@ -48,6 +48,9 @@ for batch in (1, 3, 64):
     answers[f"call {batch}"] = model({"z": z, "pitch": pitch}, training=False).numpy()
     answers[f"parts {batch}"] = model.decode(model.generator({"z": z, "pitch": pitch})).numpy()
     answers[f"encode {batch}"] = model.encode(tf.constant(given["wave"][:batch])).numpy()
+with tf.GradientTape() as tape:
+    loss = tf.reduce_mean(tf.square(model({"z": z, "pitch": pitch}, training=True)))
+answers["gradients"] = [tf.norm(gradient) for gradient in tape.gradient(loss, model.trainable_variables)]
 np.savez(outputs, **answers)
 print([name for name in sys.modules if name.startswith("gansynth_tf")])
 """
@@ -98,6 +101,7 @@ def test_tensorflow_alone_serves_it(threads, tiny_run, exported, tmp_path):
     assert finished.returncode == 0, finished.stderr
     assert finished.stdout == "[]\n"
     answers = np.load(tmp_path / "outputs.npz")
+    assert np.isfinite(answers["gradients"]).all() and (answers["gradients"] > 0).all()
     for batch in BATCHES:
         waves = model.generate(z[batch], known[batch])
         specgrams = model.generate_specgrams(z[batch], known[batch])
