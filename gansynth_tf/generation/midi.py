@@ -11,7 +11,7 @@ import numpy as np
 
 from gansynth_tf.generation import smf
 
-_LARGEST_FILE = 4 * 2**20  # Bytes. An hour of dense music has less than one megabyte.
+_LARGEST_FILE = 2 * 2**20  # Bytes. An hour of dense music has less than one megabyte.
 _DRUM_CHANNEL = 9  # General MIDI's channel 10.
 _USUAL_VOLUME = 100  # General MIDI's channel volume where a file sets none.
 _NOTE_OFF, _NOTE_ON, _CONTROL, _BEND = 0x80, 0x90, 0xB0, 0xE0
@@ -85,7 +85,7 @@ def read_midi(path: str | os.PathLike) -> MidiNotes:
     released where it starts keeps its place, with length 0. The drum channel and pitch bends are left out and counted.
 
     Args:
-        path: A Standard MIDI File, of at most 4 MiB.
+        path: A Standard MIDI File, of at most 2 MiB.
 
     Returns:
         At least one note, sorted by start, then pitch.

@@ -1,19 +1,22 @@
-"""A Standard MIDI File -> its events in order of time, one at a time.
+"""A Standard MIDI File -> its events in order of time.
 
-Source: MIDI 1.0 Detailed Specification, "Standard MIDI Files 1.0" (chunks, variable-length numbers, running status).
-
-General parsers keep every event as an object and take numbers of any length, so that a broken file of a few megabytes
-costs gigabytes or hours. Here nothing is kept, and a number has the four bytes that the standard allows.
+mido reads the bytes; what it would need hours or gigabytes for is refused before.
 """
 
 import heapq
+import io
+import re
 import typing
 from collections.abc import Iterator
 
-_META, _TEMPO, _TRACK_NAME, _END_OF_TRACK = 0xFF, 0x51, 0x03, 0x2F
+if typing.TYPE_CHECKING:
+    import mido
+
 _DEFAULT_TEMPO = 500_000  # Microseconds per beat, until the file says otherwise.
 _FRAME_RATES = (24, 25, 29, 30)  # Of film and video; 29 stands for 29.97.
-_ONE_DATA_BYTE = (0xC0, 0xD0)  # Program change and channel pressure; other channel messages have two.
+# Bytes above 0x7f continue a number, which mido lets grow without end: each makes the next cost more. The standard's
+# numbers have four bytes; names in other alphabets may have some hundred such bytes in a row.
+_ENDLESS_NUMBER = re.compile(rb"[\x80-\xff]{1000}")
 
 
 class Event(typing.NamedTuple):
@@ -47,25 +50,57 @@ def read_events(content: bytes) -> Iterator[Event]:
         Channel messages, names and ends of tracks; the latter also where a file leaves them out.
 
     Raises:
-        ValueError: If it is not such a file, or is broken; before the first event, or when the broken place is reached.
+        ValueError: If it is not such a file, or is broken; before the first event.
     """
-    division, tracks = _read_chunks(content)
-    merged = heapq.merge(*(_read_track(track, number) for number, track in enumerate(tracks)), key=lambda item: item[0])
+    file = _parse(content)
+    division = file.ticks_per_beat & 0xFFFF  # mido takes film frames for a negative number.
+    merged = heapq.merge(*(_timed(track, number) for number, track in enumerate(file.tracks)), key=lambda item: item[0])
     seconds, last_tick, seconds_per_tick = 0.0, 0, _seconds_per_tick(division, _DEFAULT_TEMPO)
-    for tick, number, status, data in merged:
+    for tick, number, message in merged:
         seconds += (tick - last_tick) * seconds_per_tick
         last_tick = tick
-        if status != _META:
-            yield Event(seconds, number, status & 0xF0, status & 0x0F, data)
-            continue
-        kind, value = data
-        if kind == _TEMPO:
-            # No time at all for a beat would put the rest of the music on one point.
-            seconds_per_tick = _seconds_per_tick(division, int.from_bytes(value, "big") or _DEFAULT_TEMPO)
-        elif kind == _TRACK_NAME:
-            yield Event(seconds, number, "name", text=value.decode("utf-8", "replace").strip())
-        else:
+        if message is None:
             yield Event(seconds, number, "end")
+        elif message.type == "set_tempo":
+            # No time at all for a beat would put the rest of the music on one point.
+            seconds_per_tick = _seconds_per_tick(division, message.tempo or _DEFAULT_TEMPO)
+        elif message.type == "track_name":
+            text = message.name.encode("latin-1", "replace").decode("utf-8", "replace").strip()
+            yield Event(seconds, number, "name", text=text)
+        elif not message.is_meta and (raw := message.bytes())[0] < 0xF0:
+            yield Event(seconds, number, raw[0] & 0xF0, raw[0] & 0x0F, (raw[1], raw[2] if len(raw) > 2 else 0))
+
+
+def _parse(content: bytes) -> "mido.MidiFile":
+    import mido
+
+    if _ENDLESS_NUMBER.search(content):
+        raise ValueError("it has a number that does not end")
+    try:
+        file = mido.MidiFile(file=io.BytesIO(content))
+    except EOFError:
+        raise ValueError("it ends too early") from None
+    except Exception as error:  # mido raises whatever a broken byte leads to: OSError, IndexError, KeyError, ...
+        raise ValueError(" ".join(str(error).split()) or type(error).__name__) from error
+    division = file.ticks_per_beat & 0xFFFF
+    if division == 0 or division & 0xFF == 0 and division >= 0x8000:
+        raise ValueError("its header has 0 ticks per beat or frame")
+    if division >= 0x8000 and 256 - (division >> 8) not in _FRAME_RATES:
+        raise ValueError(f"its header has {256 - (division >> 8)} film frames per second, not 24, 25, 29 or 30")
+    if not file.tracks:
+        raise ValueError("it has 0 tracks")
+    return file
+
+
+def _timed(track: "mido.MidiTrack", number: int) -> Iterator[tuple[int, int, "mido.Message | None"]]:
+    """Yields (tick, track number, message) of one track, and None for its end."""
+    tick = 0
+    for message in track:
+        tick += message.time
+        if message.type == "end_of_track":
+            break
+        yield tick, number, message
+    yield tick, number, None
 
 
 def _seconds_per_tick(division: int, tempo: int) -> float:
@@ -73,69 +108,3 @@ def _seconds_per_tick(division: int, tempo: int) -> float:
         return tempo / 1e6 / division
     frames, ticks = 256 - (division >> 8), division & 0xFF
     return 1 / ((30000 / 1001 if frames == 29 else frames) * ticks)
-
-
-def _read_chunks(content: bytes) -> tuple[int, list[memoryview]]:
-    """The header's division, and each track's bytes, not copied."""
-    if len(content) < 14 or content[:4] != b"MThd" or int.from_bytes(content[4:8], "big") < 6:
-        raise ValueError("it does not begin with MThd and a header")
-    division = int.from_bytes(content[12:14], "big")
-    if division == 0 or division & 0xFF == 0 and division >= 0x8000:
-        raise ValueError("its header has 0 ticks per beat or frame")
-    if division >= 0x8000 and 256 - (division >> 8) not in _FRAME_RATES:
-        raise ValueError(f"its header has {256 - (division >> 8)} film frames per second, not 24, 25, 29 or 30")
-    tracks, place = [], 8 + int.from_bytes(content[4:8], "big")
-    while place + 8 <= len(content):
-        size = int.from_bytes(content[place + 4 : place + 8], "big")
-        if content[place : place + 4] == b"MTrk":
-            if place + 8 + size > len(content):
-                raise ValueError(f"track {len(tracks)} is cut short")
-            tracks.append(memoryview(content)[place + 8 : place + 8 + size])
-        place += 8 + size
-    if not 0 < len(tracks) < 0x10000:
-        raise ValueError(f"it has {len(tracks)} tracks")
-    return division, tracks
-
-
-def _read_track(track: memoryview, number: int) -> Iterator[tuple[int, int, int, tuple]]:
-    """Yields (tick, track number, status, data) of one track; of meta events only tempo, name and end."""
-    tick, place, running = 0, 0, 0
-    try:
-        while place < len(track):
-            delta, place = _read_number(track, place)
-            tick += delta
-            status = track[place]
-            if status in (_META, 0xF0, 0xF7):
-                kind = track[place + 1] if status == _META else None
-                size, start = _read_number(track, place + (2 if status == _META else 1))
-                place = start + size
-                if place > len(track):
-                    raise IndexError
-                if kind == _END_OF_TRACK:
-                    break
-                if kind == _TRACK_NAME or kind == _TEMPO and size == 3:
-                    yield tick, number, _META, (kind, bytes(track[start:place]))
-                continue
-            if status >= 0x80:
-                running, place = status, place + 1
-            if not 0x80 <= running < 0xF0:
-                raise ValueError(f"track {number} has the byte {status:#04x} where an event must begin")
-            data = (track[place], 0 if running & 0xF0 in _ONE_DATA_BYTE else track[place + 1])
-            place += 1 if running & 0xF0 in _ONE_DATA_BYTE else 2
-            if max(data) > 127:
-                raise ValueError(f"track {number} has the byte {max(data):#04x} where a number to 127 must be")
-            yield tick, number, running, data
-    except IndexError:
-        raise ValueError(f"track {number} ends inside an event") from None
-    yield tick, number, _META, (_END_OF_TRACK, b"")
-
-
-def _read_number(track: memoryview, place: int) -> tuple[int, int]:
-    """A variable-length quantity, and the place behind it."""
-    value = 0
-    for offset in range(4):
-        byte = track[place + offset]
-        value = value << 7 | byte & 0x7F
-        if byte < 0x80:
-            return value, place + offset + 1
-    raise ValueError("it has a number of more than 4 bytes")

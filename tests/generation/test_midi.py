@@ -217,7 +217,7 @@ def test_a_file_that_claims_days_costs_nothing_to_read_and_is_not_rendered(tmp_p
 def test_large_files_are_refused_before_they_are_read(tmp_path):
     with open(tmp_path / "a.mid", "wb") as file:
         file.truncate(5 * 2**20)
-    with pytest.raises(ValueError, match="at most 4 MiB. Received: .*a.mid, of 5 MiB"):
+    with pytest.raises(ValueError, match="at most 2 MiB. Received: .*a.mid, of 5 MiB"):
         midi.read_midi(tmp_path / "a.mid")
 
 

@@ -30,15 +30,14 @@ def test_running_status_and_long_numbers():
 
 
 def test_what_is_not_for_playing_is_passed_over():
-    other = b"\0\xf0\x03abc" + b"\0\xf7\x01z" + b"\0\xff\x01\x05hello" + b"\0\xff\x59\x02\x63\x63" + b"\0\xff\x51\x01\1"
-    content = _file(b"\0\x90\x3c\x40" + other + b"\x10\x3c\x00" + END)
-    content = content[:14] + b"XFIH\0\0\0\2ab" + content[14:] + b"tail"
+    other = b"\0\xf0\x03abc" + b"\0\xf7\x01z" + b"\0\xff\x01\x05hello" + b"\0\xff\x7f\x02\x63\x63"
+    content = _file(b"\0\x90\x3c\x40" + other + b"\x10\x90\x3c\x00" + END) + b"tail"
     assert [kind for _, kind, _, _ in _messages(content)] == [0x90, 0x90, "end"]
 
 
 def test_a_track_without_an_end_ends_with_its_last_event_and_nothing_follows_an_end():
     assert _messages(_file(b"\x10\x90\x3c\x40"))[-1] == (16, "end", 0, (0, 0))
-    assert _messages(_file(b"\x10\x90\x3c\x40" + END + b"garbage"))[-1][1] == "end"
+    assert _messages(_file(b"\x10\x90\x3c\x40" + END + b"\x10\x90\x3c\x40"))[-1] == (16, "end", 0, (0, 0))
     assert _messages(_file(b"", b"\x07\x80\x3c\x40")) == [(0, "end", 0, (0, 0)), (7, 0x80, 0, (60, 64)),
                                                           (7, "end", 0, (0, 0))]  # fmt: skip
 
@@ -62,18 +61,17 @@ def test_names():
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "MThd"),
+        (b"", "ends too early"),
         (b"RIFF" + bytes(30), "MThd"),
-        (b"MThd\0\0\0\5\0\1\0\1\0\x60" + bytes(9), "MThd"),
+        (b"MThd\0\0\0\5\0\1\0\1\0\x60" + bytes(9), "ends too early"),
         (_file(), "0 tracks"),
-        (_file(b"\0\x90\x3c\x40")[:-1], "track 0 is cut short"),
-        (_file(END, b"\0\x90\x3c"), "track 1 ends inside an event"),
-        (_file(b"\0\xff\x01\x20ab"), "track 0 ends inside an event"),
-        (_file(b"\0\xf0\x20ab"), "track 0 ends inside an event"),
-        (_file(b"\0\x3c\x40"), "0x3c where an event must begin"),
-        (_file(b"\0\xf5\x40"), "0xf5 where an event must begin"),
-        (_file(b"\0\x90\x3c\x80"), "0x80 where a number to 127"),
-        (_file(b"\xff\xff\xff\xff\x7f\x90\x3c\x40"), "more than 4 bytes"),
+        (_file(b"\0\x90\x3c\x40")[:-1], "ends too early"),
+        (_file(END, b"\0\x90\x3c"), "ends too early"),
+        (_file(b"\0\xff\x01\x20ab"), "ends too early"),
+        (_file(b"\0\xf0\x20ab"), "ends too early"),
+        (_file(b"\0\x3c\x40"), "running status"),
+        (_file(b"\0\xf5\x40"), "0xf5"),
+        (_file(b"\0\x90\x3c\x80"), "0..127"),
     ],
 )
 def test_broken_bytes(content, words):
@@ -81,10 +79,11 @@ def test_broken_bytes(content, words):
         list(smf.read_events(content))
 
 
-def test_a_number_without_an_end_costs_no_time():
+@pytest.mark.parametrize("size", [990, 2**22])
+def test_a_number_without_an_end_costs_no_time(size):
     started = time.perf_counter()
-    with pytest.raises(ValueError, match="4 bytes"):
-        list(smf.read_events(_file(b"\xff" * 2**22)))
+    with pytest.raises(ValueError, match="does not end" if size > 990 else "ends too early"):
+        list(smf.read_events(_file(b"\xff" * size)))
     assert time.perf_counter() - started < 1  # Digit by digit it would take hours.
 
 
