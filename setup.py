@@ -57,6 +57,7 @@ setup(
         "tqdm",
     ],
     extras_require={
+        "beam": ["apache-beam>=2.50"],
         "test": [
             "ai-edge-litert>=1.0",
             "hypothesis>=6",

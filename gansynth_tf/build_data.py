@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import typing
+from collections.abc import Sequence
 
 from gansynth_tf import files
 from gansynth_tf.hparams import HParams
@@ -34,6 +35,22 @@ def prepare_data(hparams: HParams, progress: bool = True) -> str:
         records.write_mix(mixed, parts)
         return mixed
     return _prepare_source(hparams, folder, progress)
+
+
+def prepare_with_beam(hparams: HParams, beam_options: Sequence[str]) -> str:
+    """As `prepare_data` for a folder of audio, by an Apache Beam pipeline.
+
+    Raises:
+        ImportError: Apache Beam is not installed.
+        ValueError: See `prepare_data`; or the notes come from something else.
+    """
+    if hparams.dataset_name != "folder":
+        raise ValueError(f"Beam prepares dataset_name folder. Received: {hparams.dataset_name!r}; leave Beam out.")
+    from gansynth_tf.data import beam_folder
+
+    folder = hparams.records_dir or os.path.join(hparams.train_root_dir, "data")
+    beam_folder.prepare_folder(folder_request(hparams), folder, beam_options)
+    return folder
 
 
 def _prepare_source(hparams: HParams, folder: str, progress: bool) -> str:

@@ -17,6 +17,9 @@ flags.DEFINE_string("soundfont", "", "SoundFont file to render the notes from (h
 flags.DEFINE_string("output_dir", "", "Where the shards go (hparam records_dir); empty: the run's own folder.")
 flags.DEFINE_bool("detect_pitch", None, "Measure the pitch of files that nothing else says (hparam detect_pitch).")
 flags.DEFINE_bool("trim_silence", None, "Begin files at their sound (hparam trim_silence).")
+flags.DEFINE_list(
+    "beam_options", [], "Prepare a folder by Apache Beam with these options of its own, as --runner=DirectRunner."
+)
 
 
 def _overrides() -> dict:
@@ -37,7 +40,10 @@ def main() -> None:
     """Prepares once; a second call finds everything done."""
     hparams = settings.resolve_hparams(FLAGS.config, _overrides())
     entry.load_tensorflow()
-    folder = build_data.prepare_data(hparams)
+    if FLAGS.beam_options:
+        folder = build_data.prepare_with_beam(hparams, FLAGS.beam_options)
+    else:
+        folder = build_data.prepare_data(hparams)
     print(build_data.report_data(folder))
 
 

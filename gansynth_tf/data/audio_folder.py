@@ -98,13 +98,13 @@ def prepare_folder(request: FolderRequest, output_dir: str | os.PathLike, progre
     if known is not None:
         return known
     found, ignored = find_files(request.path)
-    fingerprint = _fingerprint(request, found)
-    finished = records.finished_manifest(output_dir, fingerprint)
+    stamp = fingerprint(request, found)
+    finished = records.finished_manifest(output_dir, stamp)
     if finished is not None:
         return finished
     records.check_replaceable(output_dir)
     plan = plan_notes(request, found, ignored)
-    manifest = {**plan.manifest, "fingerprint": fingerprint}
+    manifest = {**plan.manifest, "fingerprint": stamp}
     made = plan.collect(_read_all(request, plan.wanted, progress))
     return records.write_records(output_dir, made, manifest, plan.num_shards)
 
@@ -368,7 +368,7 @@ def _settings(request: FolderRequest) -> dict:
     return json.loads(json.dumps({"request": wanted, "recipe": _RECIPE_VERSION}))
 
 
-def _fingerprint(request: FolderRequest, found: list[AudioFile]) -> str:
+def fingerprint(request: FolderRequest, found: list[AudioFile]) -> str:
     """Hash of the settings, the files' names, sizes and times, and what is known about each."""
     listing = [[file.id, *file.version, *dataclasses.astuple(file.label)] for file in found]
     text = json.dumps([_settings(request), listing], sort_keys=True)

@@ -21,7 +21,7 @@ from gansynth_tf.data.records import NoteSet
 # Sets of up to 256 MB (2000 notes of 4 s at 16 kHz) stay in memory.
 CACHE_BYTES = 2**28
 SHUFFLE_BUFFER = 1024
-_BLOCK_BYTES = 2**27  # What a shuffled block may hold in memory, so that long notes do not fill it.
+_BUFFER_BYTES = 2**27  # What the shuffled buffer may hold, so that long notes do not fill the memory.
 _CYCLE_LENGTH = 16
 _BLOCK_NOTES = 128  # Read at once where only numbers are wanted.
 _MIX_BLOCK = 1000  # Examples within which the sets' shares are exact.
@@ -172,7 +172,7 @@ def _stream_of(
 ) -> tf.data.Dataset:  # fmt: skip
     """A set's endless stream of serialized notes."""
     total_bytes = _total_bytes(note_set.shards)
-    num_notes = _known_count(note_set, pitch_classes)
+    num_notes = known_notes(note_set, pitch_classes)
     keep = None if num_notes is not None and num_notes == note_set.num_records else _make_keep(note_set, labels)
     with _damage_reported(note_set.shards):
         if total_bytes <= cache_bytes:
@@ -181,7 +181,7 @@ def _stream_of(
             if num_notes is None:
                 num_notes = _count(tf.data.TFRecordDataset(note_set.shards).filter(keep))
             mean_bytes = total_bytes / max(1, note_set.num_records or num_notes)
-            make_epoch = _streamed_epochs(note_set.shards, keep, min(shuffle_buffer, int(_BLOCK_BYTES // mean_bytes)))
+            make_epoch = _streamed_epochs(note_set.shards, keep, min(shuffle_buffer, int(_BUFFER_BYTES // mean_bytes)))
     if not num_notes:
         span = f"{pitch_classes.num_classes} pitches from {pitch_classes.pitches[0]} to {pitch_classes.pitches[-1]}"
         raise ValueError(f"Expected notes at any of {span}. None in {len(note_set.shards)} shards; check both.")
@@ -197,8 +197,8 @@ def _stream_of(
     return tf.data.Dataset.range(first_epoch, np.iinfo(np.int64).max).flat_map(epoch_from_start)
 
 
-def _known_count(note_set: NoteSet, pitch_classes: pitches.PitchClasses) -> int | None:
-    """How many notes of a set have a pitch class, if its manifest says."""
+def known_notes(note_set: NoteSet, pitch_classes: pitches.PitchClasses) -> int | None:
+    """How many notes of a set have a pitch class; None if its manifest does not say."""
     if note_set.num_notes is None or note_set.pitch_counts is None:
         return None
     if not pitch_classes.pitched:
@@ -268,23 +268,20 @@ def _cached_epochs(shards: Sequence[str], keep: Callable | None) -> tuple[Callab
 def _streamed_epochs(shards: Sequence[str], keep: Callable | None, shuffle_buffer: int) -> Callable:
     """(epoch seed, notes to skip) -> serialized notes.
 
-    Shards come in a shuffled order, several at a time, and what they give is shuffled in blocks.
+    Shards come in a shuffled order, several at a time, and what they give passes through a shuffled buffer.
     """
 
     def make_epoch(epoch_seed, skipped):
-        # Negative places never meet the blocks' indices below.
+        # This is traced, so it sets the seed of this graph alone: the program's own shall not reach in here.
+        tf.random.set_seed(1)
         order = tf.random.experimental.stateless_shuffle(
             tf.constant(shards), tf.stack([epoch_seed, tf.constant(-1, tf.int64)])
         )
         opened = tf.data.Dataset.from_tensor_slices(order)
         read = opened.interleave(tf.data.TFRecordDataset, cycle_length=min(_CYCLE_LENGTH, len(shards)))
-        blocks = (read if keep is None else read.filter(keep)).batch(max(1, shuffle_buffer)).enumerate()
-
-        def shuffle_block(place, block):
-            return tf.random.experimental.stateless_shuffle(block, tf.stack([epoch_seed, place]))
-
-        # The next block is read while one is used.
-        return blocks.map(shuffle_block).prefetch(1).unbatch().skip(skipped)
+        kept = read if keep is None else read.filter(keep)
+        shuffled = kept.shuffle(max(1, shuffle_buffer), seed=epoch_seed, reshuffle_each_iteration=False)
+        return shuffled.skip(skipped)
 
     return make_epoch
 

@@ -74,9 +74,9 @@ def write_records(directory: str | os.PathLike, notes: Iterable[Note], manifest:
         ValueError: `directory` holds anything else, or there are no train notes, or an id occurs twice.
     """
     check_replaceable(directory)
-    with _replacing(directory) as partial, _spool_place(partial) as spool:
+    with replacing_set(directory) as partial, _spool_place(partial) as spool:
         contents = shards.write_shards(partial, spool, notes, num_shards)
-        return _finish(partial, {**manifest, **contents})
+        return finish_set(partial, {**manifest, **contents})
 
 
 def write_link(directory: str | os.PathLike, manifest: dict) -> dict:
@@ -94,8 +94,8 @@ def write_link(directory: str | os.PathLike, manifest: dict) -> dict:
         ValueError: `directory` holds anything but such a set.
     """
     check_replaceable(directory)
-    with _replacing(directory) as partial:
-        return _finish(partial, manifest)
+    with replacing_set(directory) as partial:
+        return finish_set(partial, manifest)
 
 
 def check_replaceable(directory: str | os.PathLike) -> None:
@@ -262,7 +262,7 @@ def list_shards(directory: str | os.PathLike, split: str) -> list[str]:
 
 
 @contextlib.contextmanager
-def _replacing(directory: str | os.PathLike) -> Iterator[str]:
+def replacing_set(directory: str | os.PathLike) -> Iterator[str]:
     """Gives a folder to write into: beside the final one and renamed at the end; the final one if it is remote."""
     from tensorflow import io
 
@@ -285,7 +285,7 @@ def _spool_place(partial: str) -> contextlib.AbstractContextManager[str]:
     return tempfile.TemporaryDirectory() if files.is_remote(partial) else contextlib.nullcontext(partial)
 
 
-def _finish(directory: str, manifest: dict) -> dict:
+def finish_set(directory: str, manifest: dict) -> dict:
     """Writes the manifest of a whole set; returns what is read later, with lists for tuples."""
     from tensorflow import io
 

@@ -52,10 +52,14 @@ def empty_split() -> dict:
 
 
 def count_note(split: dict, note: Note) -> None:
-    """Adds a note to its split's counts; what is not known counts nowhere."""
+    """Adds a note to its split's counts."""
+    count_values(split, note.pitch, note.velocity, note.family, note.source)
+
+
+def count_values(split: dict, pitch: int, velocity: int, family: str, source: str) -> None:
+    """As `count_note`; what is not known counts nowhere."""
     split["num_notes"] += 1
-    values = (note.pitch, note.velocity, note.family, note.source)
-    for name, value in zip(_COUNTED, values, strict=True):
+    for name, value in zip(_COUNTED, (pitch, velocity, family, source), strict=True):
         if value not in (note_format.UNKNOWN, ""):
             split[name][value] = split[name].get(value, 0) + 1
 

@@ -256,3 +256,27 @@ def test_no_order_of_files_changes_the_shards(tmp_path, folder):
         for name in ("forward", "backward")
     }
     assert shards["forward"] == shards["backward"] and len(shards["forward"]) > 1
+
+
+def test_sounds_are_read_from_any_file_system_of_tensorflow(folder, tmp_path):
+    """As gs:// and s3:// are; "ram" is one that knows nothing of local paths."""
+    import tensorflow as tf
+
+    soundfile.write(folder / "a_60.flac", tone(60, 0.3, RATE), RATE)
+    place = f"ram://{tmp_path.name}-sounds"
+    tf.io.gfile.makedirs(f"{place}/deep")
+    with tf.io.gfile.GFile(f"{place}/deep/a_60.flac", "wb") as file:
+        file.write((folder / "a_60.flac").read_bytes())
+    with tf.io.gfile.GFile(f"{place}/labels.csv", "w") as file:
+        file.write("file,velocity\ndeep/a_60.flac,99\n")
+    request = audio_folder.FolderRequest(place, RATE, LENGTH)
+    found, others = audio_folder.find_files(place)
+    assert [(file.path, file.label.velocity) for file in found] == [("deep/a_60.flac", 99)]
+    # What is in the memory of this process is not in that of others, so it is read here.
+    (note,) = audio_folder.plan_notes(request, found, others).collect(
+        (file, audio_folder.read_file(request, file)) for file in found
+    )
+    prepare(folder, tmp_path / "out")
+    np.testing.assert_array_equal(note.audio / 32768, read(tmp_path / "out")["audio"]["a_60.flac"])
+    with pytest.raises(ValueError, match="Received: ram://nowhere, which is none"):
+        audio_folder.find_files("ram://nowhere")
