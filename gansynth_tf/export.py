@@ -83,8 +83,10 @@ def check_place(directory: str | os.PathLike) -> None:
     """Refuses a place where versions would be taken for parts of something else.
 
     Raises:
-        ValueError: It is a file, a run folder, or a SavedModel itself.
+        ValueError: It is a file, a run folder, a SavedModel itself, or no place of this machine.
     """
+    if files.is_remote(directory):
+        raise ValueError(f"--export_dir must be a folder of this machine. Received: {directory}")
     directory = pathlib.Path(directory).expanduser()
     if directory.exists() and not directory.is_dir():
         raise ValueError(f"--export_dir must be a folder. Received: {directory}, a file.")

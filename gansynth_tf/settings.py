@@ -5,6 +5,7 @@ import pathlib
 import runpy
 import warnings
 
+from gansynth_tf import files
 from gansynth_tf.hparams import IGNORED_MAGENTA_KEYS, RESUMABLE_CHANGES, HParams
 from gansynth_tf.pitches import PitchClasses
 
@@ -56,6 +57,8 @@ def resolve_hparams(config: str, overrides: dict) -> HParams:
     if ignored:
         warnings.warn(f"Settings of Magenta that mean nothing here: {', '.join(ignored)}.", stacklevel=2)
     hparams = HParams().override(preset).override(overrides)
+    if files.is_remote(hparams.train_root_dir):
+        raise ValueError(f"train_root_dir must be a folder of this machine. Received: {hparams.train_root_dir}")
     run = pathlib.Path(hparams.train_root_dir).expanduser()
     hparams = hparams.override({"train_root_dir": str(run)})
     if not (run / "experiment.json").exists():

@@ -3,6 +3,8 @@
 import json
 import pathlib
 import shutil
+import subprocess
+import sys
 import warnings
 import zipfile
 
@@ -10,7 +12,7 @@ import numpy as np
 import pytest
 
 import gansynth_tf
-from gansynth_tf import build, magenta_folders, magenta_import
+from gansynth_tf import build, magenta_folders, magenta_import, settings
 from gansynth_tf.pitches import PitchClasses
 
 G, D = "Generator/progressive_gan_generator", "Discriminator/progressive_gan_discriminator"
@@ -258,6 +260,11 @@ def wrong_type(folder):
     return "experiment.json cannot be used: fmap_max must be an integer"
 
 
+def simple_arch(folder):
+    changed(folder, simple_arch=True)
+    return "experiment.json cannot be used: simple_arch=true is not built here"
+
+
 def wider(folder):
     changed(folder, fmap_max=6)
     return r"conv0/conv2d/kernel in .* has the shape \[16, 32, 8, 7\], but the settings make it \[16, 32, 8, 6\]"
@@ -322,7 +329,8 @@ def loose_checkpoint(folder):
 
 
 DAMAGES = (
-    no_experiment, broken_experiment, empty_experiment, wrong_type, wider, more_resolutions, fewer_resolutions,
+    no_experiment, broken_experiment, empty_experiment, wrong_type, simple_arch, wider, more_resolutions,
+    fewer_resolutions,
     an_earlier_stage, a_later_stage, other_pitches, broken_pitches, short_data, flipped_data, short_index,
     loose_checkpoint,
 )  # fmt: skip
@@ -346,3 +354,30 @@ def test_other_folders_are_not_magentas(tiny_run, tmp_path):
         assert not magenta_folders.is_magenta(path)
     with pytest.raises(ValueError, match="which does not exist"):
         gansynth_tf.load(tmp_path / "missing.zip")
+
+
+# ---------------------------------------------------------------------------------------------------- full size
+
+
+@pytest.mark.long
+def test_the_papers_best_model_converts_in_30_seconds_and_3_gib(make_magenta, tmp_path):
+    sizes = {name: value for name, value in settings.read_preset("mel_prog_hires").items() if name != "train_root_dir"}
+    whole = sizes | {"audio_length": 64000}
+    made = make_magenta(tmp_path / "magenta", stage=12, examples=11000000, pitches=list(range(24, 85)), **whole)
+    flags = [f"--ckpt_dir={made.folder}", f"--output_dir={tmp_path / 'run'}"]
+    # Processor time, so that other work on the machine does not count.
+    script = (
+        "import json, resource, subprocess, sys\n"
+        "subprocess.run([sys.executable, '-m', 'gansynth_tf.cli.convert', *sys.argv[1:]], check=True)\n"
+        "used = resource.getrusage(resource.RUSAGE_CHILDREN)\n"
+        "print(json.dumps([used.ru_utime + used.ru_stime, used.ru_maxrss / 2**20]))\n"
+    )
+    finished = subprocess.run([sys.executable, "-c", script, *flags], check=True, capture_output=True, text=True)
+    seconds, gib = json.loads(finished.stdout.splitlines()[-1])
+    print(f"{seconds:.1f} s of processor time, {gib:.2f} GiB")
+    assert seconds < 30 and gib < 3
+    model = gansynth_tf.load(tmp_path / "run")
+    name = f"{G}/progressive_gan_block_7/conv1/conv2d/kernel{EMA}"
+    np.testing.assert_array_equal(model.smoothed_generator.block_7.second.kernel, made.variables[name])
+    waves = model.generate(model.sample_z(1, seed=0), [60])
+    assert waves.shape == (1, 64000) and np.isfinite(waves).all()

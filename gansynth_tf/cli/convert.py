@@ -5,7 +5,7 @@ import shlex
 
 from absl import flags
 
-from gansynth_tf import build
+from gansynth_tf import build, files
 from gansynth_tf.cli import entry
 from gansynth_tf.hparams import parse_overrides
 
@@ -18,11 +18,13 @@ flags.DEFINE_string("hparams", "{}", "JSON object of settings for the training t
 def main() -> None:
     """Writes the run folder and says what was read, what was left, and how to go on."""
     overrides = parse_overrides(FLAGS.hparams)
+    if files.is_remote(FLAGS.output_dir):
+        raise ValueError(f"--output_dir must be a folder of this machine. Received: {FLAGS.output_dir}")
     run = pathlib.Path(FLAGS.output_dir).expanduser()
     if run.exists() and (not run.is_dir() or any(run.iterdir())):
         raise ValueError(f"--output_dir must be a new or an empty folder. Received: {run}, which holds something.")
     entry.load_tensorflow()
-    from gansynth_tf import build_training, files, magenta_folders
+    from gansynth_tf import build_training, magenta_folders
 
     if not magenta_folders.is_magenta(FLAGS.ckpt_dir):
         expected = "a model of Magenta's: a folder with stage_NNNNN folders in it, its zip, a stage, or a checkpoint"

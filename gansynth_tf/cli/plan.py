@@ -24,6 +24,7 @@ def describe(hparams: HParams) -> str:
         f"{hparams.audio_length / hparams.sample_rate:g} s -> specgram {list(shape)} ({hparams.data_type})"
     )
     lines += _stages(hparams, pitches)
+    lines += filter(None, [what_is_missing(hparams)])
     if hparams.train_time_limit is not None:
         lines.append(f"The run is given {hparams.train_time_limit:g} s, divided over these stages.")
     sizes = [model.generator.count_params(), model.discriminator.count_params()]
@@ -31,6 +32,17 @@ def describe(hparams: HParams) -> str:
         f"Parameters with all {pitches.num_classes} pitches: generator {sizes[0]:,}, discriminator {sizes[1]:,}"
     )
     return "\n".join([*lines, _disk(hparams, model)])
+
+
+def what_is_missing(hparams: HParams) -> str:
+    """A line about a run that ends before its last stage; empty for others."""
+    _, stages = build.make_schedules(hparams)
+    if stages.stages[-1] == stages.num_stages - 1:
+        return ""
+    return (
+        f"This run ends in stage {len(stages.stages)} of {stages.num_stages}, before its last resolution: "
+        f"total_num_images is {hparams.total_num_images}. The defaults are a smoke test; --config names whole runs."
+    )
 
 
 def _stages(hparams: HParams, pitches: PitchClasses) -> list[str]:

@@ -71,6 +71,8 @@ def _train(hparams: HParams, strategy: tf.distribute.Strategy) -> int:
     from gansynth_tf.training.reporting import TrainingDiverged
 
     run = pathlib.Path(hparams.train_root_dir)
+    if missing := plan.what_is_missing(hparams):
+        print(missing)
     stop = entry.StopSignal()
     score = build_evaluation.SnapshotScorer(hparams)
     snapshots = SnapshotWriter(run / SAMPLES_FOLDER, hparams.fake_batch_size, hparams.seed, run)

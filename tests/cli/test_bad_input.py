@@ -308,6 +308,21 @@ def test_unwritable_places(nowhere, fails, tiny_run, tiny_hparams):
         assert parent in fails(command, *arguments)
 
 
+def test_places_that_are_not_of_this_machine(fails, tiny_run, tiny_hparams, tmp_path, monkeypatch):
+    # Magenta makes a folder gs:/bucket of such a place.
+    monkeypatch.chdir(tmp_path)
+    commands = {
+        "train": [tiny_hparams("gs://bucket/run")],
+        "generate": [f"--ckpt_dir={tiny_run.folder}", "--output_dir=gs://bucket/run"],
+        "export": [f"--ckpt_dir={tiny_run.folder}", "--export_dir=gs://bucket/run"],
+        "convert": [f"--ckpt_dir={tmp_path}", "--output_dir=gs://bucket/run"],
+    }
+    for command, arguments in commands.items():
+        line = fails(command, *arguments)
+        assert "of this machine. Received: gs://bucket/run" in line
+    assert not list(tmp_path.iterdir())
+
+
 @contextlib.contextmanager
 def small_disk(folder, size):
     """Mounts a disk of some bytes; skips where that is not allowed."""

@@ -201,6 +201,12 @@ def test_dry_run_prints_the_settings_and_the_arithmetic(tiny_hparams, run_comman
     assert not list(tmp_path.iterdir())
 
 
+def test_a_run_too_short_for_its_last_stage_says_so(run_command, tiny_hparams, tmp_path):
+    defaults = run_command("train", "--dry_run")
+    assert "ends in stage 10 of 13, before its last resolution: total_num_images is 320. The" in defaults.out
+    assert "before its last resolution" not in run_command("train", tiny_hparams(tmp_path), "--dry_run").out
+
+
 @pytest.mark.slow
 def test_a_preset_file_and_a_run_that_is_given_time(tiny_hparams, run_command, tmp_path):
     run, preset = tmp_path / "run", tmp_path / "mine.py"
