@@ -7,8 +7,10 @@ times each reader in turns, in one process, and gives medians. The wall clock de
 seconds of this process, over all its threads, hardly do, so rates are per second of one core.
 """
 
+import dataclasses
 import json
 import pathlib
+import resource
 import statistics
 import time
 from collections.abc import Callable
@@ -67,6 +69,23 @@ def readers(note_set: records.NoteSet) -> dict[str, Callable[[], None]]:
     return {name: lambda dataset=dataset: _drain(dataset) for name, dataset in datasets.items()}
 
 
+def peak_memory(note_set: records.NoteSet) -> dict[str, float]:
+    """GB of this process at most, after streaming the set once, and after streaming one of four times its size."""
+    four = dataclasses.replace(
+        note_set,
+        shards=note_set.shards * 4,
+        num_records=4 * note_set.num_records,
+        num_notes=4 * note_set.num_notes,
+        pitch_counts={pitch: 4 * count for pitch, count in note_set.pitch_counts.items()},
+    )
+    classes, peaks = PitchClasses.unpitched(1), {}
+    for name, part in (("once", note_set), ("four times", four)):
+        stream = pipeline.make_dataset([part], classes, _SAMPLES, FLAGS.batch_size, 0, cache_bytes=0)
+        _drain(stream.take(part.num_notes // FLAGS.batch_size))
+        peaks[name] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return peaks
+
+
 def _drain(dataset: tf.data.Dataset) -> None:
     """Takes every element as a training loop does."""
     for element in dataset:
@@ -95,14 +114,19 @@ def measure(timed: dict[str, Callable[[], None]]) -> dict[str, dict[str, float]]
 def main(argv: list[str]) -> None:
     """Prints a Markdown table."""
     del argv
-    rows = measure(readers(open_notes()))
+    note_set = open_notes()
+    peaks = peak_memory(note_set)  # Before anything else fills the memory.
+    rows = measure(readers(note_set))
     print(f"{FLAGS.num_notes} notes of 4 s at 16 kHz, batches of {FLAGS.batch_size}, medians of {FLAGS.turns} turns\n")
     print("| reader | notes/s per core | notes/s by the clock | CPU time / plain reading |\n|---|---|---|---|")
     for name, row in rows.items():
         rates = f"{row['notes_per_core_second']:.0f} | {row['notes_per_second']:.0f}"
         print(f"| {name} | {rates} | {row['cost']:.2f} |")
+    size = FLAGS.num_notes * _SAMPLES * 2 / 2**30
+    once, four = peaks["once"], peaks["four times"]
+    print(f"\nPeak memory: {once:.2f} GiB for {size:.1f} GiB of notes, {four:.2f} GiB for four times as many")
     if FLAGS.json:
-        pathlib.Path(FLAGS.json).write_text(json.dumps(rows, indent=2) + "\n")
+        pathlib.Path(FLAGS.json).write_text(json.dumps({"readers": rows, "peak_gib": peaks}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -205,23 +205,30 @@ def draw_report(summary: dict) -> bytes:
 
 
 def _draw_pitches(axis, summary: dict) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     counts = {int(pitch): count for pitch, count in summary["pitches"].items()}
     if not counts:
         axis.text(0.5, 0.5, "no pitch is known: unconditional", ha="center", va="center")
         axis.set_axis_off()
         return
     axis.bar(list(counts), list(counts.values()), width=0.8, color="tab:blue")
-    octaves = range(min(counts) // 12 * 12, max(counts) + 13, 12)
-    axis.set_xticks(list(octaves), [f"{pitch}\n{note_name(pitch)}" for pitch in octaves])
+    step = 12 if max(counts) - min(counts) > 36 else 3
+    shown = range(min(counts) // 12 * 12, max(counts) + 1, step)
+    axis.set_xticks(list(shown), [f"{pitch}\n{note_name(pitch)}" for pitch in shown])
+    axis.yaxis.set_major_locator(MaxNLocator(integer=True))
     axis.set_xlim(min(counts) - 1, max(counts) + 1)
     axis.set_xlabel("MIDI pitch")
     axis.set_ylabel("training notes")
 
 
 def _draw_bars(axis, title: str, counts: dict[str, int]) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     largest = sorted(counts.items(), key=lambda pair: pair[1])[-16:]
-    drawn = axis.barh([name for name, _ in largest], [count for _, count in largest], color="tab:gray")
+    drawn = axis.barh([name for name, _ in largest], [count for _, count in largest], height=0.6, color="tab:gray")
     axis.bar_label(drawn, padding=3, fontsize=8)
-    axis.margins(x=0.1)
+    axis.margins(x=0.1, y=0.3 / len(largest))
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.set_title(title, fontsize=10, loc="left")
     axis.tick_params(labelsize=8)
