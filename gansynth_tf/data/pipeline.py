@@ -20,7 +20,7 @@ from gansynth_tf.data.records import NoteSet
 
 # Sets of up to 256 MB (2000 notes of 4 s at 16 kHz) stay in memory.
 CACHE_BYTES = 2**28
-SHUFFLE_BUFFER = 512  # The shards are mixed already; a larger one costs time.
+SHUFFLE_BUFFER = 256  # The shards are mixed already; a larger one costs time.
 _BUFFER_BYTES = 2**27  # What the shuffled buffer may hold, so that long notes do not fill the memory.
 _CYCLE_LENGTH = 16
 _BLOCK_NOTES = 128  # Read at once where only numbers are wanted.
