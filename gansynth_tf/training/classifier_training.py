@@ -16,6 +16,9 @@ from gansynth_tf.training.checkpoints import CHECKPOINTS_FOLDER, METRICS_FILE
 from gansynth_tf.training.reporting import format_seconds
 
 
+_LEAST_GAIN = 1e-3  # Nats: a validation loss that falls by less is as good as standing still.
+
+
 @dataclasses.dataclass(frozen=True)
 class ClassifierSchedule:
     """How long a classifier trains.
@@ -149,7 +152,7 @@ class ClassifierTraining:
         if not math.isfinite(row["loss"] + row["valid_loss"]):
             raise ValueError(f"The loss became NaN or infinite in round {row['round']}; use a lower learning rate.")
         self._rounds.assign_add(1)
-        if row["valid_loss"] < float(self._best_loss.numpy()):
+        if row["valid_loss"] < float(self._best_loss.numpy()) - _LEAST_GAIN:
             self._best_loss.assign(row["valid_loss"])
             self._best_round.assign(self._rounds)
             self.best.set_weights(self.classifier.get_weights())

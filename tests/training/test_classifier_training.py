@@ -60,7 +60,7 @@ def test_it_learns_and_keeps_the_best_round(tmp_path):
     assert [row["round"] for row in rows] == list(range(1, training.rounds + 1)) and len(lines) == len(rows)
     losses = [row["valid_loss"] for row in rows]
     assert rows[-1]["loss"] < 0.3 * rows[0]["loss"]
-    assert training.best_round == 1 + int(np.argmin(losses))
+    assert losses[training.best_round - 1] <= min(losses) + 1e-3 and min(losses) < losses[0]
     best = np.concatenate([training.best(batch["audio"])["pitch"].numpy().argmax(1) for batch in _valid()])
     np.testing.assert_array_equal(best, _notes(7, seed=1)["pitch"])
     assert "valid accuracy" in lines[-1]
