@@ -8,7 +8,8 @@ from setuptools.command.build_py import build_py
 HERE = pathlib.Path(__file__).parent
 
 COMMANDS = (
-    "prepare", "train", "generate", "plot", "export", "evaluate", "explore", "encode", "convert", "train_classifier",
+    "prepare", "train", "generate", "plot", "export", "evaluate", "explore", "encode", "autoencode", "convert",
+    "train_classifier",
 )  # fmt: skip
 
 class BuildWithPresets(build_py):

@@ -11,12 +11,14 @@ import pathlib
 import typing
 import warnings
 
+from gansynth_tf import build_baselines
 from gansynth_tf.hparams import HParams
 from gansynth_tf.pitches import PitchClasses
 from gansynth_tf.schedules import ResolutionSchedule, StageSchedule, num_filters
 from gansynth_tf.settings import read_experiment, read_pitches
 
 if typing.TYPE_CHECKING:
+    from gansynth_tf.baselines.note_model import NoteModel
     from gansynth_tf.export import ExportedGANSynth
     from gansynth_tf.magenta_import import MagentaModel
     from gansynth_tf.model import GANSynth
@@ -31,6 +33,8 @@ def make_schedules(hparams: HParams) -> tuple[ResolutionSchedule, StageSchedule]
         (hparams.start_height, hparams.start_width), hparams.num_resolutions, hparams.scale_mode, hparams.scale_base
     )
     total = hparams.total_num_images
+    if hparams.model_type != "gansynth":
+        return resolutions, StageSchedule(1, 1, 1, total, (build_baselines.update_size(hparams),), progressive=False)
     if hparams.train_time_limit is not None:
         # Given time, a run goes through every stage, however few examples it is told; so does Magenta's.
         fades = hparams.num_resolutions - 1
@@ -104,8 +108,10 @@ def make_normalizer(hparams: HParams) -> SpecgramNormalizer:
     return normalizers.SpecgramNormalizer()
 
 
-def make_model(hparams: HParams, pitch_classes: PitchClasses) -> GANSynth:
-    """A model with fresh weights."""
+def make_model(hparams: HParams, pitch_classes: PitchClasses) -> GANSynth | NoteModel:
+    """A model with fresh weights, a GANSynth or the baseline that `model_type` names."""
+    if hparams.model_type != "gansynth":
+        return build_baselines.make_baseline(hparams, pitch_classes)
     from gansynth_tf.model import GANSynth
     from gansynth_tf.networks import Discriminator, Generator
 
@@ -118,13 +124,13 @@ def make_model(hparams: HParams, pitch_classes: PitchClasses) -> GANSynth:
             filters,
             hparams.latent_vector_size,
             pitch_classes.num_classes,
-            hparams.kernel_size,
+            hparams.kernel,
             hparams.to_rgb_activation,
             hparams.pitch_scale,
             dtype=precision,
         )
 
-    sizes = (pitch_classes.num_classes, hparams.kernel_size)
+    sizes = (pitch_classes.num_classes, hparams.kernel)
     discriminator = Discriminator(resolutions, filters, *sizes, dtype=hparams.precision)
     networks = (generator(hparams.precision), generator("float32"), discriminator)  # The second is the one that plays.
     return GANSynth(make_representation(hparams), make_normalizer(hparams), *networks, pitch_classes)

@@ -16,6 +16,7 @@ from gansynth_tf.pitches import PitchClasses
 if typing.TYPE_CHECKING:
     import numpy as np
 
+    from gansynth_tf.baselines.autoencoder import Autoencoder
     from gansynth_tf.data.records import NoteSet as RecordSet
     from gansynth_tf.evaluation.classifier import ExportedClassifier
     from gansynth_tf.evaluation.note_sets import NoteSet
@@ -162,6 +163,8 @@ def open_notes(path: str | os.PathLike, name: str, hparams: HParams, num_notes: 
         ValueError: If it is nothing of these.
     """
     from gansynth_tf import export
+    from gansynth_tf.baselines.autoencoder import Autoencoder
+    from gansynth_tf.baselines.wavegan import WaveGAN
     from gansynth_tf.evaluation import note_sets
     from gansynth_tf.training import checkpoints
 
@@ -171,13 +174,38 @@ def open_notes(path: str | os.PathLike, name: str, hparams: HParams, num_notes: 
         return note_sets.notes_of_npz(place, name, num_notes, *sizes)
     if export.find_export(place) is not None or (place / checkpoints.EXPERIMENT_FILE).is_file():
         model = build.load(place)
+        if isinstance(model, Autoencoder):
+            return _reconstructions(model, name, hparams, num_notes)
         classes = Split(hparams, "train").pitch_classes
         notes = note_sets.notes_of_model(model, name, num_notes, classes, *sizes, seed)
-        return dataclasses.replace(notes, facts=notes.facts | {"weights": "smoothed generator (EMA)"})
+        averaged = not isinstance(model, WaveGAN)
+        weights = "smoothed generator (EMA)" if averaged else "generator"
+        return dataclasses.replace(notes, facts=notes.facts | {"weights": weights})
     if not place.is_dir():
         expected = "a run folder, an exported model, an .npz file or a folder of audio files"
         raise ValueError(f"Expected {expected}. Received: {path}, which does not exist")
     return note_sets.notes_of_folder(place, name, num_notes, *sizes)
+
+
+def _reconstructions(model: Autoencoder, name: str, hparams: HParams, num_notes: int) -> NoteSet:
+    """Held-out notes through an autoencoder: it has no notes of its own.
+
+    Raises:
+        ValueError: When its notes have another rate or length than the data's.
+    """
+    from gansynth_tf.evaluation import note_sets
+
+    own, wanted = (model.sample_rate, model.audio_length), (hparams.sample_rate, hparams.audio_length)
+    if own != wanted:
+        raise ValueError(f"Expected {name} to have the data's rate and samples, {wanted}. Received: {own}")
+    notes, _ = held_out_notes(hparams, num_notes)
+
+    def batches():
+        for waves, pitches in notes.batches():
+            asked = pitches if model.pitch_classes.pitched else [model.pitches[0]] * len(waves)
+            yield model.generate(model.encode(waves), asked), pitches
+
+    return note_sets.NoteSet(f"{name} (reconstructions)", notes.num_notes, batches, notes.facts)
 
 
 def find_classifier(path: str | os.PathLike, run: str | os.PathLike) -> ExportedClassifier | None:

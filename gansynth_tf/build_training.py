@@ -6,7 +6,7 @@ import pathlib
 import typing
 from collections.abc import Callable
 
-from gansynth_tf import build, build_data, files, settings
+from gansynth_tf import build, build_baselines, build_data, files, settings
 from gansynth_tf.hparams import HParams
 from gansynth_tf.pitches import PitchClasses
 
@@ -14,13 +14,15 @@ if typing.TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
+    from gansynth_tf.baselines.note_model import NoteModel
     from gansynth_tf.model import GANSynth
+    from gansynth_tf.training.baseline_steps import BaselineUpdates, OneStageCosts
     from gansynth_tf.training.checkpoints import TrainingState
     from gansynth_tf.training.cluster import Cluster
     from gansynth_tf.training.costs import UpdateCosts
     from gansynth_tf.training.loop import Pace, TrainingLoop
     from gansynth_tf.training.reporting import Reporter
-    from gansynth_tf.training.steps import Updates
+    from gansynth_tf.training.steps import LossWeights, Updates
 
 
 def make_training(
@@ -46,7 +48,7 @@ def make_training(
     from gansynth_tf.training.keeping import Keeper
 
     _check_batch_sizes(hparams, strategy.num_replicas_in_sync)
-    build.make_representation(hparams)  # Its sizes are checked before notes are rendered for them.
+    _check_sizes(hparams)
     run, cluster = pathlib.Path(hparams.train_root_dir), Cluster(strategy)
     if cluster.is_chief:
         build_data.prepare_data(hparams)
@@ -60,7 +62,7 @@ def make_training(
     restored = _restore(state, cluster)
     examples = int(state.examples_seen.numpy())
     if not restored:
-        fit_normalizer(hparams, updates.model, make_dataset(hparams.batch_size_schedule[-1], 0))
+        prepare_model(hparams, updates.model, make_dataset(hparams.batch_size_schedule[-1], 0))
     if cluster.is_chief:
         _open_run(hparams, pitch_classes, reporter, examples if restored else -1, state.skipped)
 
@@ -115,18 +117,21 @@ def _open_run(
         reporter.say(f"Going on in {run} from {examples} examples.")
 
 
-def make_costs(hparams: HParams, num_pitches: int) -> UpdateCosts:
-    """The arithmetic of an update in each stage."""
+def make_costs(hparams: HParams, num_pitches: int) -> UpdateCosts | OneStageCosts:
+    """The arithmetic of an update in each stage; of a baseline, what is left."""
+    from gansynth_tf.training.baseline_steps import OneStageCosts
     from gansynth_tf.training.costs import UpdateCosts
 
     resolutions, stages = build.make_schedules(hparams)
+    if hparams.model_type != "gansynth":
+        return OneStageCosts(stages.total_examples)
     return UpdateCosts(
         resolutions,
         stages,
         build.make_filters(hparams),
         hparams.latent_vector_size,
         num_pitches,
-        hparams.kernel_size,
+        hparams.kernel,
         hparams.gradient_penalty_interval,
     )
 
@@ -156,6 +161,14 @@ def _make_pace(hparams: HParams) -> Pace:
     )
 
 
+def _check_sizes(hparams: HParams) -> None:
+    """Checks what depends on the notes' length before notes are rendered or read."""
+    if hparams.model_type == "gansynth":
+        build.make_representation(hparams)
+    else:
+        build_baselines.check_length(hparams)
+
+
 def _check_batch_sizes(hparams: HParams, num_replicas: int) -> None:
     uneven = [size for size in hparams.batch_size_schedule if size % num_replicas]
     if uneven:
@@ -167,19 +180,31 @@ def _check_batch_sizes(hparams: HParams, num_replicas: int) -> None:
 
 def make_updates(
     hparams: HParams, strategy: tf.distribute.Strategy, pitch_classes: PitchClasses
-) -> tuple[Updates, TrainingState]:
+) -> tuple[Updates | BaselineUpdates, TrainingState]:
     """A fresh model with its optimizers, as one update and as what is saved."""
     import keras
 
     from gansynth_tf.training import checkpoints, steps
 
+    run, (_, stages) = pathlib.Path(hparams.train_root_dir), build.make_schedules(hparams)
+    weights = _make_weights(hparams)
     with strategy.scope():
         keras.utils.set_random_seed(hparams.seed)
         model = build.make_model(hparams, pitch_classes)
+        if hparams.model_type != "gansynth":
+            updates = build_baselines.make_baseline_updates(hparams, model, strategy, stages, weights)
+            return updates, checkpoints.TrainingState(run, model, updates.optimizers, hparams.keep_checkpoints)
         optimizers = _make_optimizers(hparams, model)
-        run = pathlib.Path(hparams.train_root_dir)
-        state = checkpoints.TrainingState(run, model, *optimizers, hparams.keep_checkpoints)
-    weights = steps.LossWeights(
+        state = checkpoints.TrainingState(run, model, optimizers, hparams.keep_checkpoints)
+    others = (hparams.ema_decay, hparams.seed, hparams.jit_compile)
+    updates = steps.Updates(model, *optimizers.values(), strategy, stages, weights, *others)
+    return updates, state
+
+
+def _make_weights(hparams: HParams) -> LossWeights:
+    from gansynth_tf.training import steps
+
+    return steps.LossWeights(
         gradient_penalty=hparams.gradient_penalty_weight,
         gradient_penalty_target=hparams.gradient_penalty_target,
         gradient_penalty_interval=hparams.gradient_penalty_interval,
@@ -188,16 +213,10 @@ def make_updates(
         discriminator_pitch=hparams.discriminator_ac_loss_weight,
         consistency=hparams.gen_gl_consistency_loss_weight,
     )
-    _, stages = build.make_schedules(hparams)
-    others = (hparams.ema_decay, hparams.seed, hparams.jit_compile)
-    updates = steps.Updates(model, *optimizers, strategy, stages, weights, *others)
-    return updates, state
 
 
-def _make_optimizers(
-    hparams: HParams, model: GANSynth
-) -> tuple[keras.optimizers.Optimizer, keras.optimizers.Optimizer]:
-    """The generator's and the discriminator's, fresh."""
+def _make_optimizers(hparams: HParams, model: GANSynth) -> dict[str, keras.optimizers.Optimizer]:
+    """The generator's and the discriminator's, fresh, by their names in a checkpoint."""
     import keras
 
     def adam(rate: float, variables: list) -> keras.optimizers.Adam:
@@ -208,10 +227,10 @@ def _make_optimizers(
         optimizer.build(variables)
         return optimizer
 
-    return (
-        adam(hparams.generator_learning_rate, model.generator.trainable_variables),
-        adam(hparams.discriminator_learning_rate, model.discriminator.trainable_variables),
-    )
+    return {
+        "generator_optimizer": adam(hparams.generator_learning_rate, model.generator.trainable_variables),
+        "discriminator_optimizer": adam(hparams.discriminator_learning_rate, model.discriminator.trainable_variables),
+    }
 
 
 def write_run(run: pathlib.Path, hparams: HParams, model: GANSynth, examples: int, stage: int, seconds: float) -> None:
@@ -225,13 +244,21 @@ def write_run(run: pathlib.Path, hparams: HParams, model: GANSynth, examples: in
     """
     from gansynth_tf.training import checkpoints
 
-    state = checkpoints.TrainingState(run, model, *_make_optimizers(hparams, model), hparams.keep_checkpoints)
+    state = checkpoints.TrainingState(run, model, _make_optimizers(hparams, model), hparams.keep_checkpoints)
     state.examples_seen.assign(examples)
     state.stage.assign(stage)
     state.train_seconds.assign(seconds)
     state.save()
     files.write_json(run / checkpoints.EXPERIMENT_FILE, hparams.to_dict())
     files.write_json(run / checkpoints.PITCHES_FILE, model.pitch_classes.to_json())
+
+
+def prepare_model(hparams: HParams, model: GANSynth | NoteModel, dataset: tf.data.Dataset) -> None:
+    """Gives a fresh model what it takes from notes before it is trained."""
+    if hparams.model_type == "gansynth":
+        fit_normalizer(hparams, model, dataset)
+    else:
+        build_baselines.keep_notes(model, dataset)
 
 
 def fit_normalizer(hparams: HParams, model: GANSynth, dataset: tf.data.Dataset) -> None:

@@ -15,13 +15,17 @@ import numpy as np
 import tensorflow as tf
 
 from gansynth_tf import files, latents, lite, warmup
+from gansynth_tf.baselines.autoencoder import Autoencoder
+from gansynth_tf.baselines.note_model import NoteModel
 from gansynth_tf.model import GANSynth, in_batches
 from gansynth_tf.pitches import PitchClasses
 from gansynth_tf.serving import ServedGANSynth
+from gansynth_tf.serving_baselines import ServedBaseline
 
 DESCRIPTION_FILE = "gansynth.json"
 FORMATS = ("saved_model", "tflite")
 _SAVED_MODEL_FILE = "saved_model.pb"
+_CODES_FILE = "codes.npy"  # Of the notes that an autoencoder keeps.
 _TFLITE_FILE = "model.tflite"  # Where TensorFlow Serving looks when it is told to prefer TFLite.
 
 # What the signatures are for, as gansynth.json says it.
@@ -37,7 +41,7 @@ _PURPOSES = {
 
 
 def export_model(
-    model: GANSynth,
+    model: GANSynth | NoteModel,
     directory: str | os.PathLike,
     facts: Mapping | None = None,
     formats: Collection[str] = ("saved_model",),
@@ -48,10 +52,11 @@ def export_model(
     pitch [batch] int32 -> audio [batch, samples] float32), `random` (pitch, seed [batch] int32 -> audio, z),
     `interpolate` (z_from, z_to, position [batch] float32 in [0, 1], pitch -> audio), `wav` (z, pitch -> wav_bytes
     [batch] string), `specgram` (z, pitch -> specgram [batch, time, freq, 2] in physical units). The object itself: see
-    serving.ServedGANSynth. A TFLite file has `serving_default` alone.
+    serving.ServedGANSynth. A TFLite file has `serving_default` alone, and so have the baselines, which are SavedModels
+    only.
 
     Args:
-        model: Any GANSynth.
+        model: Any GANSynth, or a baseline whose sampling is a graph.
         directory: A folder of versions; made when missing.
         facts: What else gansynth.json shall say, of JSON's types.
         formats: One or more of `FORMATS`.
@@ -60,11 +65,13 @@ def export_model(
         The version's folder, `directory`/NUMBER.
 
     Raises:
-        ValueError: When the folder cannot hold versions.
+        ValueError: When the folder cannot hold versions, or the model has no such graph.
     """
     directory = pathlib.Path(directory).expanduser()
     check_place(directory)
-    served = ServedGANSynth(model)
+    if isinstance(model, NoteModel) and "tflite" in formats:
+        raise ValueError(f"A {model.name} is exported as a SavedModel only. Received: --format=tflite; leave it out")
+    served = ServedBaseline(model) if isinstance(model, NoteModel) else ServedGANSynth(model)
     signatures = served.signatures()
     with files.numbered_folder(directory) as beside:
         if "saved_model" in formats:
@@ -72,6 +79,8 @@ def export_model(
             warmup.write_requests(beside / warmup.FILE, [(name, _example(name, model)) for name in signatures])
         else:
             signatures = {"serving_default": signatures["serving_default"]}
+        if isinstance(model, Autoencoder):
+            np.save(beside / _CODES_FILE, model.encode(model.kept_notes.numpy()))
         if "tflite" in formats:
             (beside / _TFLITE_FILE).write_bytes(lite.to_tflite(model))
         description = {**_describe(model), "signatures": _describe_signatures(signatures), **(facts or {})}
@@ -97,14 +106,17 @@ def check_place(directory: str | os.PathLike) -> None:
             )
 
 
-def _describe(model: GANSynth) -> dict:
+def _describe(model: GANSynth | NoteModel) -> dict:
     from gansynth_tf import __version__
 
+    own = {"latents": model.latents} if isinstance(model, NoteModel) else {}
+    if isinstance(model, GANSynth):
+        own["specgram_shape"] = list(model.representation.specgram_shape)
     return {
+        **own,
         "latent_size": model.latent_size,
         "sample_rate": model.sample_rate,
         "audio_length": model.audio_length,
-        "specgram_shape": list(model.representation.specgram_shape),
         "pitches": model.pitches,
         "pitch_counts": list(model.pitch_classes.counts),
         "pitched": model.pitch_classes.pitched,
@@ -131,7 +143,7 @@ def _describe_signatures(signatures: Mapping) -> dict:
     return described
 
 
-def _example(signature: str, model: GANSynth) -> dict[str, tf.Tensor]:
+def _example(signature: str, model: GANSynth | NoteModel) -> dict[str, tf.Tensor]:
     """One note's request, of the signature's types."""
     z = tf.zeros([1, model.latent_size])
     pitch = tf.constant([model.pitches[len(model.pitches) // 2]], tf.int32)
@@ -188,9 +200,16 @@ class ExportedGANSynth:
         self.sample_rate = description["sample_rate"]
         self.audio_length = description["audio_length"]
         self.latent_size = description["latent_size"]
+        self._latents = description.get("latents", "normal")
+        self._codes = np.load(pathlib.Path(directory) / _CODES_FILE) if self._latents == "codes" else None
 
     def sample_z(self, n: int, seed: int | None = None) -> np.ndarray:
-        """Random instruments, float32 [n, latent]; see GANSynth.sample_z."""
+        """Random instruments, float32 [n, latent], as the model itself draws them; see GANSynth.sample_z."""
+        match self._latents:
+            case "uniform":
+                return latents.sample_uniform(n, self.latent_size, seed)
+            case "codes":
+                return latents.choose_latents(self._codes, n, seed)
         return latents.sample_instruments(n, self.latent_size, seed)
 
     def generate(self, z: np.ndarray, pitch: np.ndarray) -> np.ndarray:

@@ -43,7 +43,21 @@ _CHOICES = {
     "to_rgb_activation": ("tanh", "linear"),
     "mel_if": ("matrix", "power_mean"),
     "precision": ("float32", "mixed_bfloat16", "mixed_float16"),
+    "model_type": ("gansynth", "wavegan", "wavenet", "wavenet_autoencoder", "spectral_autoencoder"),
+    "wavenet_output": ("mu_law", "logistics"),
 }
+
+
+_AT_LEAST_ONE = (
+    "audio_length", "sample_rate", "mel_downscale", "latent_vector_size", "kernel_size", "start_height",
+    "start_width", "num_resolutions", "fmap_base", "fmap_max", "fmap_min", "gradient_penalty_interval",
+    "stable_stage_num_images", "transition_stage_num_images", "total_num_images", "save_summaries_num_images",
+    "fake_batch_size", "steps_per_call", "keep_checkpoints", "normalizer_num_examples",
+    "wavegan_dim", "wavegan_critic_updates", "wavenet_width", "wavenet_skip_width", "wavenet_layers",
+    "wavenet_stack_layers", "wavenet_hop", "wavenet_condition_width", "wavenet_chunk_frames",
+    "wavenet_encoder_width", "wavenet_code_size", "spectral_width", "spectral_code_size",
+    "griffin_lim_iterations",
+)  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,6 +102,7 @@ class HParams:
     # ------------------------------------------------------------------------------------------ networks
     latent_vector_size: int = 256
     kernel_size: int = 3
+    kernel_width: int = 0  # Taps along frequency; 0: as many as along time. Magenta has but kernel_size.
     start_height: int = 4
     start_width: int = 8
     scale_mode: str = "ALL"
@@ -100,6 +115,24 @@ class HParams:
     fmap_max: int = 128
     fmap_min: int = 1  # Lower bound on channels; Magenta has none.
     pitch_scale: float = 1.0  # Multiplies the one-hot pitch beside z. Magenta: 1.
+    # ------------------------------------------------------------------------------------------ baselines
+    model_type: str = "gansynth"  # Another type's one network learns by generator_learning_rate.
+    wavegan_dim: int = 64
+    wavegan_shuffle: int = 2  # Largest shift of phase shuffle, samples.
+    wavegan_critic_updates: int = 5  # For each of the generator; each takes a batch.
+    wavenet_output: str = "mu_law"
+    wavenet_width: int = 512
+    wavenet_skip_width: int = 256
+    wavenet_layers: int = 30
+    wavenet_stack_layers: int = 10  # The dilation doubles so often, then starts again.
+    wavenet_hop: int = 512  # Samples for one frame of the condition.
+    wavenet_condition_width: int = 512
+    wavenet_chunk_frames: int = 12  # Frames of a note in an update.
+    wavenet_encoder_width: int = 128
+    wavenet_code_size: int = 16  # Numbers in a frame.
+    spectral_width: int = 128
+    spectral_code_size: int = 1984
+    griffin_lim_iterations: int = 1000
     # ------------------------------------------------------------------------------------------ losses
     gradient_penalty_target: float = 1.0
     gradient_penalty_weight: float = 10.0
@@ -113,6 +146,7 @@ class HParams:
     discriminator_learning_rate: float = 0.0004
     adam_beta1: float = 0.0
     adam_beta2: float = 0.99
+    learning_rate_steps: tuple[int, ...] = ()  # Updates at which a baseline's rate falls, as NSynth's does.
     ema_decay: float = 0.999  # A constant in Magenta.
     precision: str = "float32"  # Of the networks; signal path, losses and penalty stay float32. Magenta: float32.
     jit_compile: bool = False  # Whether XLA compiles the networks; one device only. Magenta: False.
@@ -149,13 +183,7 @@ class HParams:
 
     def _check_ranges(self) -> None:
         """Bounds that no type says."""
-        at_least_one = (
-            "audio_length", "sample_rate", "mel_downscale", "latent_vector_size", "kernel_size", "start_height",
-            "start_width", "num_resolutions", "fmap_base", "fmap_max", "fmap_min", "gradient_penalty_interval",
-            "stable_stage_num_images", "transition_stage_num_images", "total_num_images", "save_summaries_num_images",
-            "fake_batch_size", "steps_per_call", "keep_checkpoints", "normalizer_num_examples",
-        )  # fmt: skip
-        for name in at_least_one:
+        for name in _AT_LEAST_ONE:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1. Received: {getattr(self, name)}")
         rates = ("generator_learning_rate", "discriminator_learning_rate")
@@ -169,6 +197,8 @@ class HParams:
             low, high = getattr(self, f"min_{what}"), getattr(self, f"max_{what}")
             if not 0 <= low <= high <= 127:
                 raise ValueError(f"Expected 0 <= min_{what} <= max_{what} <= 127. Received: {low} and {high}")
+        if self.kernel_width < 0:
+            raise ValueError(f"kernel_width must be at least 0. Received: {self.kernel_width}")
         if self.snapshot_metric_notes != 0 and self.snapshot_metric_notes < 4:
             raise ValueError(f"snapshot_metric_notes must be 0, or 4 or more. Received: {self.snapshot_metric_notes}")
         if self.keep_every_examples < 0:
@@ -189,6 +219,11 @@ class HParams:
             raise ValueError("simple_arch=true is not built here: use simple_arch=false, the paper's architecture.")
 
     # ------------------------------------------------------------------------------------------ derived
+    @property
+    def kernel(self) -> tuple[int, int]:
+        """Taps of the inner convolutions along (time, freq)."""
+        return self.kernel_size, self.kernel_width or self.kernel_size
+
     @property
     def hold_seconds(self) -> float:
         """How long a rendered note is held before its release."""

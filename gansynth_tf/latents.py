@@ -51,6 +51,18 @@ def sample_instruments(num: int, latent_size: int, seed: int | None = None) -> n
     return np.asarray(sample_latents(num, latent_size, seed))
 
 
+def sample_uniform(num: int, latent_size: int, seed: int | None = None) -> np.ndarray:
+    """Draws latents evenly from [-1, 1), as WaveGAN's are, float32 [num, latent]; the same seed gives the same ones."""
+    return np.random.default_rng(seed).uniform(-1, 1, [num, latent_size]).astype(np.float32)
+
+
+def choose_latents(known: np.ndarray, num: int, seed: int | None = None) -> np.ndarray:
+    """Draws rows of `known` [latents, latent], each once before one comes again; the same seed gives the same ones."""
+    rng = np.random.default_rng(seed)
+    rounds = [rng.permutation(len(known)) for _ in range(-(-num // len(known)))]
+    return known[np.concatenate([np.zeros(0, int), *rounds])[:num]]
+
+
 def _tfp_distributions():
     with warnings.catch_warnings():
         # On first use it compares versions by a deprecated class; of no concern to whoever draws a latent.

@@ -77,6 +77,11 @@ class GANSynth(tf.Module):
         """Length of z."""
         return self.generator.latent_size
 
+    @property
+    def networks(self) -> tuple[keras.Model, ...]:
+        """What is trained, and what is averaged."""
+        return self.generator, self.smoothed_generator, self.discriminator
+
     def set_stage(self, num_blocks: int, fade: float | None) -> None:
         """Says which blocks generate: a model may stop, and be used, at any stage of its growth."""
         self.num_blocks, self.fade = num_blocks, fade

@@ -23,13 +23,13 @@ class GeneratorBlock(keras.layers.Layer):
     Args:
         first: The first layer: EqualisedStart for block 1, an upscaling convolution for the others.
         filters: Channels.
-        kernel_size: Of the second convolution.
+        kernel_size: (time, freq) of the second convolution.
     """
 
-    def __init__(self, first: keras.layers.Layer, filters: int, kernel_size: int, **kwargs):
+    def __init__(self, first: keras.layers.Layer, filters: int, kernel_size: tuple[int, int], **kwargs):
         super().__init__(autocast=False, **kwargs)
         self.first = first
-        self.second = layers.EqualisedConv(filters, (kernel_size, kernel_size))
+        self.second = layers.EqualisedConv(filters, kernel_size)
         self.to_specgram = layers.EqualisedConv(_SPECGRAM_CHANNELS, (1, 1), he_slope=1.0)
 
     def build(self, input_shape):
@@ -53,10 +53,14 @@ class PlainUpscaleConv(layers.EqualisedConv):
         return super().call(layers.upscale(x, self.step))
 
 
-def _upscale_conv(filters: int, kernel_size: int, step: tuple[int, int]) -> layers.EqualisedConv:
-    fusible = max(step) == 2 and kernel_size % 2 == 1
+def _pair(kernel_size: int | tuple[int, int]) -> tuple[int, int]:
+    return (kernel_size, kernel_size) if isinstance(kernel_size, int) else tuple(kernel_size)
+
+
+def _upscale_conv(filters: int, kernel_size: tuple[int, int], step: tuple[int, int]) -> layers.EqualisedConv:
+    fusible = max(step) == 2 and all(size % 2 == 1 for size in kernel_size)
     make = layers.EqualisedUpscaleConv if fusible else PlainUpscaleConv
-    return make(filters, (kernel_size, kernel_size), step)
+    return make(filters, kernel_size, step)
 
 
 class _Network(keras.Model):
@@ -88,7 +92,7 @@ class Generator(_Network):
         filters: Channels of block 0 .. num_resolutions (block 0 is not used here).
         latent_size: Length of z.
         num_pitches: Length of the one-hot pitch.
-        kernel_size: Of every inner convolution.
+        kernel_size: Of every inner convolution, one number or (time, freq).
         activation: 'tanh' or 'linear', on the output. Magenta: `to_rgb_activation`.
         pitch_scale: Multiplies the one-hot pitch before pixel norm. Magenta: 1.
 
@@ -102,7 +106,7 @@ class Generator(_Network):
         filters: tuple[int, ...],
         latent_size: int,
         num_pitches: int,
-        kernel_size: int = 3,
+        kernel_size: int | tuple[int, int] = 3,
         activation: str = "tanh",
         pitch_scale: float = 1.0,
         **kwargs,
@@ -112,6 +116,7 @@ class Generator(_Network):
             raise ValueError(f"to_rgb_activation must be 'tanh' or 'linear'. Received: {activation!r}")
         # === Layers ===
         start = layers.EqualisedStart(filters[1], resolutions.start)
+        kernel_size = _pair(kernel_size)
         blocks = [GeneratorBlock(start, filters[1], kernel_size, name="block_1")]
         for block in range(2, resolutions.num_resolutions + 1):
             first = _upscale_conv(filters[block], kernel_size, resolutions.step)
@@ -168,7 +173,7 @@ class DiscriminatorBlock(keras.layers.Layer):
     Args:
         filters: Channels of the 1x1 and the first convolution.
         out_filters: Channels of the second convolution.
-        kernel_size: Of the first convolution.
+        kernel_size: (time, freq) of the first convolution.
         second: Kernel (time, freq) and padding of the second convolution.
         extra_channels: Channels that the first convolution sees beside `filters` (the minibatch deviation).
     """
@@ -177,14 +182,14 @@ class DiscriminatorBlock(keras.layers.Layer):
         self,
         filters: int,
         out_filters: int,
-        kernel_size: int,
+        kernel_size: tuple[int, int],
         second: tuple[tuple[int, int], str],
         extra_channels: int = 0,
         **kwargs,
     ):
         super().__init__(autocast=False, **kwargs)
         self.from_specgram = layers.EqualisedConv(filters, (1, 1))
-        self.first = layers.EqualisedConv(filters, (kernel_size, kernel_size))
+        self.first = layers.EqualisedConv(filters, kernel_size)
         self.second = layers.EqualisedConv(out_filters, second[0], padding=second[1])
         self.extra_channels = extra_channels
 
@@ -209,7 +214,7 @@ class Discriminator(_Network):
         resolutions: Resolution of each block.
         filters: Channels of block 0 .. num_resolutions; block 0 is the feature vector.
         num_pitches: Classes of the pitch head.
-        kernel_size: Of every inner convolution.
+        kernel_size: Of every inner convolution, one number or (time, freq).
 
     Input shape:  [batch, time, freq, 2] at the resolution of block `num_blocks`
     Output shape: scores [batch] and pitch logits [batch, pitches], float32
@@ -220,15 +225,16 @@ class Discriminator(_Network):
         resolutions: ResolutionSchedule,
         filters: tuple[int, ...],
         num_pitches: int,
-        kernel_size: int = 3,
+        kernel_size: int | tuple[int, int] = 3,
         **kwargs,
     ):
         super().__init__(**kwargs)
         # === Layers ===
         last = (resolutions.start, "VALID")
+        kernel_size = _pair(kernel_size)
         blocks = [DiscriminatorBlock(filters[1], filters[0], kernel_size, last, extra_channels=1, name="block_1")]
         for block in range(2, resolutions.num_resolutions + 1):
-            inner = ((kernel_size, kernel_size), "SAME")
+            inner = (kernel_size, "SAME")
             blocks.append(
                 DiscriminatorBlock(filters[block], filters[block - 1], kernel_size, inner, name=f"block_{block}")
             )

@@ -10,7 +10,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "gansynth_tf"
 
 # The layers of docs/architecture.md, lowest first. A module may import those of lower layers, and those that stand
-# before it in its own folder.
+# before it in its own folder or outside of folders.
 LAYERS = (
     ("files", "hparams", "audio", "pitches"),
     (
@@ -28,7 +28,8 @@ LAYERS = (
     ),
     (
         "training/strategy", "training/cluster", "training/costs", "training/checkpoints", "training/keeping",
-        "training/reporting", "training/steps", "training/loop", "training/classifier_training",
+        "training/reporting", "training/steps", "training/baseline_steps", "training/loop",
+        "training/classifier_training",
     ),
     (
         "generation/smf", "generation/midi", "generation/notes", "generation/instruments", "generation/levels",
@@ -40,15 +41,15 @@ LAYERS = (
         "evaluation/table",
         "exploration/directions", "exploration/effects", "exploration/sliders", "exploration/specgrams",
         "exploration/nearest", "exploration/encoding",
-        "rainbow", "folding", "plots", "snapshots", "warmup", "serving", "lite", "export",
+        "rainbow", "folding", "plots", "snapshots", "warmup", "serving", "lite", "serving_baselines", "export",
     ),
     (
-        "settings", "magenta_folders", "magenta_import", "build_data", "build", "build_training", "build_evaluation",
-        "build_classifier",
+        "settings", "magenta_folders", "magenta_import", "build_data", "build_baselines", "build", "build_training",
+        "build_evaluation", "build_classifier",
     ),
     (
         "cli/entry", "cli/prepare", "cli/plan", "cli/train", "cli/generate", "cli/plot", "cli/export", "cli/evaluate",
-        "cli/explore", "cli/encode",
+        "cli/explore", "cli/encode", "cli/autoencode",
         "cli/convert", "cli/train_classifier", "cli/quickstart",
     ),
 )  # fmt: skip
@@ -85,7 +86,8 @@ def forbidden(module: str, imported: set[str]) -> list[str]:
     complaints = []
     for other in sorted(imported - {module}):
         lower = LAYER[other] < LAYER[module]
-        earlier = folder(other) == folder(module) and ORDER.index(other) < ORDER.index(module)
+        near = folder(other) in ("", folder(module))
+        earlier = near and ORDER.index(other) < ORDER.index(module)
         if not lower and not (LAYER[other] == LAYER[module] and earlier):
             complaints.append(f"{module} (layer {LAYER[module]}) imports {other} (layer {LAYER[other]})")
         if LAYER[module] in SIGNAL_TO_MODEL and LAYER[other] == LAYER["data/records"]:

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from gansynth_tf.baselines.note_model import NoteModel
+from gansynth_tf.latents import choose_latents
 from gansynth_tf.pitches import PitchClasses
 
 _BATCH = 16  # Notes encoded at once.
@@ -20,6 +21,8 @@ class Autoencoder(NoteModel):
         pitch_classes, sample_rate, audio_length, latent_size, name: See NoteModel.
         num_kept: Training notes that the model keeps.
     """
+
+    latents = "codes"
 
     def __init__(
         self,
@@ -64,8 +67,4 @@ class Autoencoder(NoteModel):
 
     def sample_z(self, n: int, seed: int | None = None) -> np.ndarray:
         """Codes of kept notes, float32 [n, latent], each note once before one comes again; by seed."""
-        rng = np.random.default_rng(seed)
-        num_kept = self.kept_notes.shape[0]
-        rounds = [rng.permutation(num_kept) for _ in range(-(-n // num_kept))]
-        chosen = np.concatenate([np.zeros(0, int), *rounds])[:n]
-        return self.encode(self.kept_notes.numpy()[chosen])
+        return choose_latents(self.encode(self.kept_notes.numpy()), n, seed)

@@ -1,12 +1,12 @@
 """What every baseline offers to the commands: pitches, sizes, latents, and notes from (z, pitch)."""
 
+import keras
 import numpy as np
 import tensorflow as tf
 
-from gansynth_tf import latents
+from gansynth_tf.latents import sample_instruments
+from gansynth_tf.model import in_batches
 from gansynth_tf.pitches import PitchClasses
-
-_LARGEST_BATCH = 64  # Notes made in one pass, so that memory stays bounded however many are asked for.
 
 
 class NoteModel(tf.Module):
@@ -33,9 +33,21 @@ class NoteModel(tf.Module):
         """MIDI pitches the model knows, ascending."""
         return list(self.pitch_classes.pitches)
 
+    # How `sample_z` draws: 'normal', 'uniform' (in [-1, 1)), or 'codes' of notes that the model keeps.
+    latents = "normal"
+
+    @property
+    def networks(self) -> tuple[keras.Model, ...]:
+        """What is trained, and what is averaged."""
+        raise NotImplementedError
+
     @property
     def generating_variables(self) -> list[tf.Variable]:
-        """What `waves_from_labels` reads: the variables that an exported model keeps."""
+        """What `waves_from_labels` reads: the variables that an exported model keeps.
+
+        Raises:
+            ValueError: When a library outside TensorFlow makes the waves, so that there is no such graph.
+        """
         raise NotImplementedError
 
     def set_stage(self, num_blocks: int, fade: float | None) -> None:
@@ -43,14 +55,10 @@ class NoteModel(tf.Module):
 
     def sample_z(self, n: int, seed: int | None = None) -> np.ndarray:
         """Random latents, float32 [n, latent], standard normal; the same seed gives the same ones."""
-        return latents.sample_instruments(n, self.latent_size, seed)
+        return sample_instruments(n, self.latent_size, seed)
 
     def waves_from_labels(self, z: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-        """[batch, latent] and class indices [batch] -> waves [batch, samples]; a graph's inside.
-
-        Raises:
-            ValueError: When a library outside TensorFlow makes the waves, so that there is no such graph.
-        """
+        """[batch, latent] and class indices [batch] -> waves [batch, samples]; a graph's inside."""
         raise NotImplementedError
 
     def generate(self, z: np.ndarray, pitch: np.ndarray) -> np.ndarray:
@@ -66,15 +74,4 @@ class NoteModel(tf.Module):
         Raises:
             ValueError: For a pitch the model does not know, or shapes that do not match.
         """
-        z, pitch = np.asarray(z, np.float32), np.asarray(pitch)
-        if z.ndim != 2 or z.shape[1] != self.latent_size or pitch.shape != z.shape[:1]:
-            raise ValueError(
-                f"Expected z of shape [batch, {self.latent_size}] and as many pitches. "
-                f"Received: z {list(z.shape)}, pitch {list(pitch.shape)}"
-            )
-        labels = self.pitch_classes.to_index(pitch).astype(np.int32)
-        notes = [np.zeros([0, self.audio_length], np.float32)]
-        for start in range(0, len(z), _LARGEST_BATCH):
-            rows = slice(start, start + _LARGEST_BATCH)
-            notes.append(np.asarray(self._make_waves(tf.constant(z[rows]), tf.constant(labels[rows]))))
-        return np.concatenate(notes)
+        return in_batches(self._make_waves, z, pitch, self.latent_size, self.pitch_classes)

@@ -1,7 +1,7 @@
 """The NSynth baseline: a convolutional autoencoder of log magnitudes; the phase by Griffin and Lim's iteration.
 
 Engel et al. 2017, section 2.2 and appendix. Magnitudes of an STFT of 1024 samples every 256, in decibels below the
-note's peak, 120 dB to 0 dB as 0 to 1: 512 bins by 256 frames for four seconds. Ten convolutions lead to one point of
+note's peak, 120 dB to 0 dB as 0 to 1: 256 frames of 512 bins for four seconds. Ten convolutions lead to one point of
 1024 channels and from there to 1984 numbers, as many as in 124 frames of the WaveNet autoencoder's code; an embedding
 of the pitch stands beside them in the decoder.
 """
@@ -11,10 +11,11 @@ import numpy as np
 import tensorflow as tf
 
 from gansynth_tf.baselines.autoencoder import Autoencoder
+from gansynth_tf.pitch_classifier import log_magnitudes
 from gansynth_tf.pitches import PitchClasses
 
 NUM_FFT, HOP, NUM_BINS = 1024, 256, 512
-_RANGE_DB, _SMALLEST_POWER = 120.0, 1e-13
+_RANGE_DB = 120.0
 _PITCH_SIZE = 128
 _WEIGHT_AT_0_HZ, _FLAT_FROM_HZ = 10.0, 4000.0
 _HALVINGS = 8  # Of 256 frames to one.
@@ -41,31 +42,26 @@ def padded_frames(audio_length: int) -> int:
 
 
 def waves_to_magnitudes(waves: tf.Tensor) -> tf.Tensor:
-    """Waves -> decibels below each note's peak, 0 (120 dB or more) to 1.
+    """Waves -> decibels below each note's peak, 0 (120 dB or more) to 1: the classifier's, up to a power of two frames.
 
     Args:
         waves: [batch, samples].
 
     Returns:
-        [batch, freq, time, 1]: 512 bins without Nyquist's, frames centred on multiples of 256 samples, silent ones at
-        the end.
+        [batch, time, 512, 1]: frames centred on multiples of 256 samples, silent ones at the end.
     """
-    frames = padded_frames(waves.shape[1])
-    centred = tf.pad(waves, [[0, 0], [NUM_FFT // 2, NUM_FFT // 2]])
-    powers = tf.square(tf.abs(tf.signal.stft(centred, NUM_FFT, HOP)))
-    decibels = 10.0 / np.log(10.0) * tf.math.log(tf.maximum(powers, _SMALLEST_POWER))
-    peak = tf.reduce_max(decibels, axis=[1, 2], keepdims=True)
-    scaled = tf.maximum((decibels - peak) / _RANGE_DB + 1.0, 0.0)[..., :NUM_BINS]
-    scaled = tf.pad(scaled, [[0, 0], [0, frames - scaled.shape[1]], [0, 0]])
-    return tf.transpose(scaled, [0, 2, 1])[..., tf.newaxis]
+    magnitudes = log_magnitudes(waves)
+    num_frames = waves.shape[1] // HOP + 1
+    missing = padded_frames(waves.shape[1]) - num_frames
+    return tf.pad(magnitudes[:, :num_frames], [[0, 0], [0, missing], [0, 0], [0, 0]])
 
 
 def magnitudes_to_wave(magnitudes: np.ndarray, audio_length: int, iterations: int) -> np.ndarray:
-    """One note's scaled decibels [freq, time] -> wave [samples] of peak 1; librosa finds phases that fit."""
+    """One note's scaled decibels [time, 512] -> wave [samples] of peak 1; librosa finds phases that fit."""
     import librosa
 
-    kept = magnitudes[:, : audio_length // HOP + 1]
-    linear = 10.0 ** ((np.pad(kept, [[0, 1], [0, 0]]) - 1.0) * _RANGE_DB / 20.0)
+    kept = magnitudes[: audio_length // HOP + 1].T
+    linear = 10.0 ** ((np.pad(kept, [[0, 1], [0, 0]]) - 1.0) * _RANGE_DB / 20.0)  # With Nyquist's bin again.
     wave = librosa.griffinlim(
         linear, n_iter=iterations, hop_length=HOP, n_fft=NUM_FFT, length=audio_length, random_state=0
     )
@@ -126,7 +122,7 @@ class SpectralNetwork(keras.Model):
         code_size: Length of the code. Published: 1984.
         width: Channels of the outermost convolutions; the others keep their proportion to it. Published: 128.
 
-    Shapes: magnitudes [batch, 512, time, 1], codes [batch, code], labels [batch]
+    Shapes: magnitudes [batch, time, 512, 1], codes [batch, code], labels [batch]
     """
 
     def __init__(self, num_frames: int, num_pitches: int, code_size: int = 1984, width: int = 128, **kwargs):
@@ -164,7 +160,7 @@ def _downward(halvings: int, code_size: int, width: int) -> list[keras.layers.La
     """The encoder's convolutions; without a bias, which batch norm has."""
     layers = []
     for number, (kernel, channels) in enumerate(_ENCODER):
-        strides = (2, 2 if number < halvings else 1)
+        strides = (2 if number < halvings else 1, 2)
         layers.append(keras.layers.Conv2D(_scaled(channels, width), kernel, strides, padding="same", use_bias=False))
     layers.append(keras.layers.Conv2D(_scaled(_INNERMOST, width), 1, use_bias=False))
     return [*layers, keras.layers.Conv2D(code_size, 1, use_bias=False)]
@@ -174,7 +170,7 @@ def _upward(halvings: int, width: int) -> list[keras.layers.Layer]:
     """The decoder's convolutions."""
     layers = [keras.layers.Conv2D(_scaled(_INNERMOST, width), 1, use_bias=False)]
     for number, (kernel, channels) in enumerate(_DECODER):
-        strides = (2, 2 if _HALVINGS - halvings <= number < _HALVINGS else 1)
+        strides = (2 if _HALVINGS - halvings <= number < _HALVINGS else 1, 2)
         make = keras.layers.Conv2DTranspose
         layers.append(make(_scaled(channels, width), kernel, strides, padding="same", use_bias=False))
     return layers
@@ -208,9 +204,14 @@ class SpectralAutoencoder(Autoencoder):
         super().__init__(pitch_classes, sample_rate, audio_length, size, "spectral_autoencoder")
         network.build()
         self.trained, self.iterations = network, iterations
-        self._weights = frequency_weights(sample_rate)[:, np.newaxis, np.newaxis]
+        self._weights = frequency_weights(sample_rate)[:, np.newaxis]
         self._magnitudes = tf.function(self.trained.decode)
-        self._make_waves = self._griffin_lim
+        self._make_waves = self._invert
+
+    @property
+    def networks(self) -> tuple[keras.Model, ...]:
+        """See NoteModel."""
+        return (self.trained,)
 
     def loss(self, waves: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """Mean weighted squared error of the magnitudes, and the metrics."""
@@ -223,14 +224,15 @@ class SpectralAutoencoder(Autoencoder):
         """See Autoencoder."""
         return self.trained.encode(waves_to_magnitudes(waves))
 
-    def waves_from_labels(self, z: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    @property
+    def generating_variables(self) -> list[tf.Variable]:
         """See NoteModel."""
         raise ValueError(
             "A spectral autoencoder cannot be exported: its phases are found by librosa, outside of any graph. "
             "Use gansynth_generate."
         )
 
-    def _griffin_lim(self, z: tf.Tensor, labels: tf.Tensor) -> np.ndarray:
+    def _invert(self, z: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         magnitudes = self._magnitudes(z, labels).numpy()[..., 0]
         peak = np.abs(self.kept_notes.numpy()).max(axis=1).mean()
-        return np.stack([peak * magnitudes_to_wave(m, self.audio_length, self.iterations) for m in magnitudes])
+        return tf.stack([peak * magnitudes_to_wave(m, self.audio_length, self.iterations) for m in magnitudes])

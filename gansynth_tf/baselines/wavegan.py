@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from gansynth_tf.baselines.note_model import NoteModel
+from gansynth_tf.latents import sample_uniform
 from gansynth_tf.pitches import PitchClasses
 
 KERNEL_SIZE = 25
@@ -149,8 +150,10 @@ class WaveGAN(NoteModel):
     Args:
         make_generator: Makes one.
         discriminator: Its critic.
-        pitch_classes, sample_rate, audio_length: See NoteModel; an unconditional one ignores the pitch it is asked for.
+        pitch_classes, sample_rate, audio_length: See NoteModel.
     """
+
+    latents = "uniform"
 
     def __init__(
         self,
@@ -167,6 +170,11 @@ class WaveGAN(NoteModel):
             network.build()
 
     @property
+    def networks(self) -> tuple[keras.Model, ...]:
+        """See NoteModel."""
+        return self.generator, self.discriminator
+
+    @property
     def generating_variables(self) -> list[tf.Variable]:
         """See NoteModel."""
         return [variable.value for variable in self.generator.weights]
@@ -181,4 +189,4 @@ class WaveGAN(NoteModel):
 
     def sample_z(self, n: int, seed: int | None = None) -> np.ndarray:
         """Random latents, float32 [n, latent], uniform in [-1, 1); the same seed gives the same ones."""
-        return np.random.default_rng(seed).uniform(-1, 1, [n, self.latent_size]).astype(np.float32)
+        return sample_uniform(n, self.latent_size, seed)

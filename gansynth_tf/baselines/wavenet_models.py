@@ -95,6 +95,11 @@ class WaveNetNotes(NoteModel):
         self._sampler = CachedSampler(self.smoothed.decoder, distribution)
 
     @property
+    def networks(self) -> tuple[keras.Model, ...]:
+        """See NoteModel."""
+        return self.trained, self.smoothed
+
+    @property
     def generating_variables(self) -> list[tf.Variable]:
         """See NoteModel."""
         return [variable.value for variable in self.smoothed.weights]
@@ -140,9 +145,14 @@ class WaveNetAutoencoder(Autoencoder):
         self._sampler = CachedSampler(self.smoothed.decoder, distribution)
 
     @property
+    def networks(self) -> tuple[keras.Model, ...]:
+        """See NoteModel."""
+        return self.trained, self.smoothed
+
+    @property
     def generating_variables(self) -> list[tf.Variable]:
-        """See NoteModel; the encoder's are among them, for `codes`."""
-        return [variable.value for variable in self.smoothed.weights]
+        """See NoteModel."""
+        return [variable.value for variable in self.smoothed.decoder.weights]
 
     def loss(self, waves: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """Mean negative log-likelihood of a sample in nats, of a random chunk of each note; and the metrics."""

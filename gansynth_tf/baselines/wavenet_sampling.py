@@ -71,6 +71,23 @@ class _Projected(typing.NamedTuple):
     output: tf.Tensor
 
 
+class _SplitWeights(typing.NamedTuple):
+    """A layer's weights, those of the earlier taps [(kernel - 1) * width, 2 * width] apart from those of the newest."""
+
+    earlier: tf.Tensor
+    now: UnitWeights
+
+    def turned(self) -> "_SplitWeights":
+        """With transposed kernels."""
+        kernel, output_kernel, output_bias = self.now
+        now = UnitWeights(tf.transpose(kernel), tf.transpose(output_kernel), output_bias)
+        return _SplitWeights(tf.transpose(self.earlier), now)
+
+
+def _split(weights: UnitWeights, width: int) -> _SplitWeights:
+    return _SplitWeights(weights.kernel[:-width], weights._replace(kernel=weights.kernel[-width:]))
+
+
 class _State(typing.NamedTuple):
     """What the loop over samples carries: past [slots, batch, width], the last inputs [batch, kernel]."""
 
@@ -111,12 +128,11 @@ class CachedSampler:
         compiled = self.compiled
         if compiled is None:
             compiled = condition.shape[0] is not None and condition.shape[0] <= self.COMPILED_BATCH
-        weights = [layer.unit_weights for layer in self.network.gated_layers]
+        weights = [_split(layer.unit_weights, self.network.width) for layer in self.network.gated_layers]
         if not compiled:
             return self._loop(condition, noise, forced, weights)
         # XLA's product of one vector with a matrix is fastest where each output's weights lie side by side.
-        weights = [UnitWeights(tf.transpose(w.kernel), tf.transpose(w.output_kernel), w.output_bias) for w in weights]
-        return self._compiled(condition, noise, forced, weights, True)
+        return self._compiled(condition, noise, forced, [w.turned() for w in weights], True)
 
     def _loop(self, condition, noise, forced, weights, turned=False):
         """Frames, and in each its samples."""
@@ -159,13 +175,15 @@ class CachedSampler:
         def multiply(x, kernel):
             return tf.matmul(x, kernel, transpose_b=turned)
 
-        earlier = self._rings.read(state.past, time)
+        # What the earlier taps add depends on no layer's output of now, so it needs not wait for any.
+        taps = self._rings.read(state.past, time)
+        earlier = [multiply(*pair) for pair in zip(taps, (w.earlier for w in weights), strict=True)]
         x, skip = network.start(state.last)
         seen = []
         for number, layer in enumerate(network.gated_layers):
             seen.append(x)
-            taps = tf.concat([earlier[number], x], axis=-1)
-            residual, more = layer.unit(taps, projected.layers[number], weights[number], multiply)
+            added = earlier[number] + projected.layers[number]
+            residual, more = layer.unit(x, added, weights[number].now, multiply)
             x, skip = x + residual, skip + more
         return seen, network.finish(skip, projected.output)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import typing
 
-from gansynth_tf import build, build_training
+from gansynth_tf import build, build_baselines, build_training
 from gansynth_tf.hparams import HParams
 from gansynth_tf.pitches import PitchClasses
 
@@ -17,8 +17,10 @@ def describe(hparams: HParams) -> str:
     """The settings and the arithmetic of a run."""
     pitches = PitchClasses.from_pitches(range(hparams.min_pitch, hparams.max_pitch + 1))
     model = build.make_model(hparams, pitches)
-    shape = model.representation.specgram_shape
     lines = [f"{name} = {json.dumps(value)}" for name, value in hparams.to_dict().items()]
+    if hparams.model_type != "gansynth":
+        return "\n".join([*lines, "", build_baselines.describe_baseline(hparams, model)])
+    shape = model.representation.specgram_shape
     lines.append(
         f"\nA note: {hparams.audio_length} samples at {hparams.sample_rate} Hz = "
         f"{hparams.audio_length / hparams.sample_rate:g} s -> specgram {list(shape)} ({hparams.data_type})"

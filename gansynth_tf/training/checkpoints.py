@@ -131,7 +131,7 @@ def _counter(dtype: tf.DType, value: int = 0) -> tf.Variable:
 
 
 class TrainingState:
-    """Everything training owns: networks, smoothed generator, both optimizers, the clock.
+    """Everything training owns: networks, smoothed generator, optimizers, the clock.
 
     Randomness and the data's position are functions of `examples_seen` (see training/steps.py and data/pipeline.py), so
     they need no state of their own.
@@ -139,7 +139,7 @@ class TrainingState:
     Args:
         run: The run folder.
         model: What is trained.
-        generator_optimizer, discriminator_optimizer: Built on all variables.
+        optimizers: By their names in the checkpoint, built on all variables.
         keep: How many checkpoints stay on disk.
     """
 
@@ -147,8 +147,7 @@ class TrainingState:
         self,
         run: pathlib.Path,
         model: GANSynth,
-        generator_optimizer: keras.optimizers.Optimizer,
-        discriminator_optimizer: keras.optimizers.Optimizer,
+        optimizers: dict[str, keras.optimizers.Optimizer],
         keep: int = 5,
     ):
         self._run = run
@@ -160,8 +159,7 @@ class TrainingState:
         self._manager = tf.train.CheckpointManager(
             tf.train.Checkpoint(
                 model=model,
-                generator_optimizer=generator_optimizer,
-                discriminator_optimizer=discriminator_optimizer,
+                **optimizers,
                 examples_seen=self.examples_seen,
                 stage=self.stage,
                 train_seconds=self.train_seconds,
@@ -198,8 +196,7 @@ class TrainingState:
 
     def is_finite(self) -> bool:
         """Whether every weight is a finite number."""
-        model = self._manager.checkpoint.model
-        networks = (model.generator, model.smoothed_generator, model.discriminator)
+        networks = self._manager.checkpoint.model.networks
         finite = [tf.reduce_all(tf.math.is_finite(v.value)) for network in networks for v in network.weights]
         return bool(tf.reduce_all(tf.stack(finite)))
 

@@ -22,7 +22,7 @@ class UpdateCosts:
         filters: Channels of block 0 .. num_resolutions.
         latent_size: Length of the generator's input.
         num_pitches: Classes of the pitch head.
-        kernel_size: Of the inner convolutions.
+        kernel_size: (time, freq) of the inner convolutions.
         penalty_interval: The penalty is taken in every k-th update.
     """
 
@@ -31,7 +31,7 @@ class UpdateCosts:
     filters: tuple[int, ...]
     latent_size: int
     num_pitches: int
-    kernel_size: int = 3
+    kernel_size: tuple[int, int] = (3, 3)
     penalty_interval: int = 1
 
     def _points(self, block: int) -> int:
@@ -42,10 +42,10 @@ class UpdateCosts:
 
         A fused upscale and convolution of k x k has (k + 1)**2 taps and a stride of 2: (k + 1)**2 / 4 for each output.
         """
-        taps = self.kernel_size**2
+        taps = math.prod(self.kernel_size)
         step = math.prod(self.resolutions.step)
-        fused = max(self.resolutions.step) == 2 and self.kernel_size % 2 == 1
-        sizes = (self.kernel_size + 1 if times == 2 else self.kernel_size for times in self.resolutions.step)
+        fused = max(self.resolutions.step) == 2 and all(size % 2 == 1 for size in self.kernel_size)
+        sizes = (size + (times == 2) for size, times in zip(self.kernel_size, self.resolutions.step, strict=True))
         upscaled = math.prod(sizes) / step if fused else taps
         total = 0.0
         for block in range(1, num_blocks + 1):
@@ -56,7 +56,7 @@ class UpdateCosts:
 
     def discriminator(self, num_blocks: int) -> int:
         """Multiply-adds of the discriminator's forward pass for one note."""
-        taps = self.kernel_size**2
+        taps = math.prod(self.kernel_size)
         total = self._points(num_blocks) * self.filters[num_blocks] * _SPECGRAM_CHANNELS
         for block in range(num_blocks, 0, -1):
             points, width, out = self._points(block), self.filters[block], self.filters[block - 1]

@@ -12,6 +12,12 @@ import tensorflow as tf
 
 from gansynth_tf import files
 
+# The metrics of the status line, those that a model has.
+_SHOWN = {
+    "discriminator_loss": "D {:+.3g}  ", "generator_loss": "G {:+.3g}  ", "critic_distance": "W {:.3g}  ",
+    "real_pitch_loss": "pitch {:.2f} real ", "fake_pitch_loss": "{:.2f} fake  ", "loss": "loss {:.4g}  ",
+}  # fmt: skip
+
 
 class TrainingDiverged(RuntimeError):
     """A loss stopped being a finite number."""
@@ -203,8 +209,7 @@ class Reporter:
         rate, waiting = row["notes_per_second"], row["data_waiting"]
         text = (
             f"stage {progress.stage} of {progress.num_stages}, {progress.stage_name}  "
-            f"D {row['discriminator_loss']:+.3g}  G {row['generator_loss']:+.3g}  W {row['critic_distance']:.3g}  "
-            f"pitch {row['real_pitch_loss']:.2f} real {row['fake_pitch_loss']:.2f} fake  "
+            f"{''.join(form.format(row[name]) for name, form in _SHOWN.items() if name in row)}"
             f"{'?' if rate is None else f'{rate:.1f}'} notes/s  "
             f"waiting for data {'?' if waiting is None else f'{100 * waiting:.1f}'} %  "
             f"disk {format_bytes(self._disk_bytes)}  ETA {'?' if left is None else format_seconds(left)}"

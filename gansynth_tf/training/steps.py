@@ -57,7 +57,7 @@ class _Parts(typing.NamedTuple):
     critic: dict[bool, Callable[..., tuple[list[tf.Tensor], Metrics]]]
 
 
-def _next_batch(
+def next_batch(
     strategy: tf.distribute.Strategy, iterator: Iterator, after: tf.Tensor, timed: bool
 ) -> tuple[dict, tf.Tensor]:
     """The next batch, asked for when `after` is known, and the seconds that it took to come (0 where not timed)."""
@@ -151,7 +151,7 @@ class Updates:
             raise ValueError(f"Batch sizes must be a multiple of the {replicas} replicas. Received: {batch_size}")
         # AutoGraph is for the loop below only: what runs inside it holds no Python control flow over tensors.
         update = tf.autograph.experimental.do_not_convert(functools.partial(self._update, self._parts(stage), stage))
-        next_batch = tf.autograph.experimental.do_not_convert(_next_batch)
+        take = tf.autograph.experimental.do_not_convert(next_batch)
 
         @tf.function
         def steps(iterator, num_steps, examples, fade, fade_step):
@@ -159,7 +159,7 @@ class Updates:
             for index in tf.range(num_steps):
                 seen = examples + tf.cast(index, tf.int64) * batch_size
                 now = tf.minimum(1.0, fade + tf.cast(index, tf.float32) * fade_step)
-                batch, seconds = next_batch(self.strategy, iterator, totals, self.times_data)
+                batch, seconds = take(self.strategy, iterator, totals, self.times_data)
                 totals += update(batch, seen, now)
                 waited += seconds
             means = tf.unstack(totals / tf.cast(num_steps, tf.float32))

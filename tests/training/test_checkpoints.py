@@ -25,7 +25,8 @@ class Run:
                 optimizer = keras.optimizers.Adam(0.01 * seed, 0.0, 0.99)
                 optimizer.build(network.trainable_variables)
                 self.optimizers.append(optimizer)
-            self.state = TrainingState(folder, self.model, *self.optimizers, keep=keep)
+            names = ("generator_optimizer", "discriminator_optimizer")
+            self.state = TrainingState(folder, self.model, dict(zip(names, self.optimizers, strict=True)), keep)
         rng = np.random.default_rng(seed)
         variables = [v for optimizer in self.optimizers for v in optimizer.variables if v.dtype == "float32"]
         for variable in [*variables, *self.model.smoothed_generator.weights]:
