@@ -19,7 +19,7 @@ hparams = {
     "wavenet_chunk_frames": 12,
     "wavenet_condition_width": 512,
     "generator_learning_rate": 0.0002,
-    "learning_rate_steps": [90000, 120000, 150000, 180000],
+    "decay_at_updates": [90000, 120000, 150000, 180000],
     "adam_beta1": 0.9,
     "adam_beta2": 0.999,
     "ema_decay": 0.9999,

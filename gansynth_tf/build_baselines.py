@@ -18,7 +18,7 @@ if typing.TYPE_CHECKING:
     from gansynth_tf.training.baseline_steps import BaselineUpdates
     from gansynth_tf.training.steps import LossWeights
 
-# The learning rate after each of `learning_rate_steps`, as a share of the first (NSynth's released settings).
+# The learning rate after each of `decay_at_updates`, as a share of the first (NSynth's released settings).
 _RATE_SHARES = (1.0, 2.0 / 3.0, 0.3, 0.2, 0.1)
 
 # ---------------------------------------------------------------------------------------------------- models
@@ -185,9 +185,9 @@ def make_baseline_updates(
 def _make_adam(hparams: HParams, rate: float, network: keras.Model) -> keras.optimizers.Adam:
     import keras
 
-    if hparams.learning_rate_steps:
-        rates = [share * rate for share in _RATE_SHARES[: len(hparams.learning_rate_steps) + 1]]
-        rate = keras.optimizers.schedules.PiecewiseConstantDecay(list(hparams.learning_rate_steps), rates)
+    if hparams.decay_at_updates:
+        rates = [share * rate for share in _RATE_SHARES[: len(hparams.decay_at_updates) + 1]]
+        rate = keras.optimizers.schedules.PiecewiseConstantDecay(list(hparams.decay_at_updates), rates)
     adam = keras.optimizers.Adam(rate, hparams.adam_beta1, hparams.adam_beta2, epsilon=1e-8)
     adam.build(network.trainable_variables)
     return adam

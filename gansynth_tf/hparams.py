@@ -146,7 +146,7 @@ class HParams:
     discriminator_learning_rate: float = 0.0004
     adam_beta1: float = 0.0
     adam_beta2: float = 0.99
-    learning_rate_steps: tuple[int, ...] = ()  # Updates at which a baseline's rate falls, as NSynth's does.
+    decay_at_updates: tuple[int, ...] = ()  # Updates at which a baseline's rate falls, as NSynth's does.
     ema_decay: float = 0.999  # A constant in Magenta.
     precision: str = "float32"  # Of the networks; signal path, losses and penalty stay float32. Magenta: float32.
     jit_compile: bool = False  # Whether XLA compiles the networks; one device only. Magenta: False.

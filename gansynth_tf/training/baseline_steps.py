@@ -62,6 +62,7 @@ class BaselineUpdates:
     ):
         self.model, self.optimizers, self.strategy = model, optimizers, strategy
         self.schedule, self.seed = schedule, seed
+        self.times_data = True
 
     def reset_optimizers(self) -> None:
         """Nothing to forget: the one stage begins with fresh optimizers."""
@@ -76,7 +77,7 @@ class BaselineUpdates:
         def steps(iterator, num_steps, examples, fade, fade_step):
             totals, waited = tf.zeros([len(self.METRICS)]), tf.zeros([], tf.float64)
             for index in tf.range(num_steps):
-                batch, seconds = take(self.strategy, iterator, totals)
+                batch, seconds = take(self.strategy, iterator, totals, self.times_data)
                 totals += update(batch, examples + tf.cast(index, tf.int64) * batch_size)
                 waited += seconds
             means = tf.unstack(totals / tf.cast(num_steps, tf.float32))

@@ -15,7 +15,6 @@ from gansynth_tf.pitch_classifier import PitchClassifier, head_losses
 from gansynth_tf.training.checkpoints import CHECKPOINTS_FOLDER, METRICS_FILE
 from gansynth_tf.training.reporting import format_seconds
 
-
 _LEAST_GAIN = 1e-3  # Nats: a validation loss that falls by less is as good as standing still.
 
 
