@@ -54,6 +54,8 @@ def main() -> int:
         import tensorflow as tf
 
         tf.config.experimental.enable_op_determinism()
+        # Grappler rewrites sums in an order that differs from process to process: same numbers, other rounding.
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     from gansynth_tf.training import strategy
     from gansynth_tf.training.cluster import Cluster
 
