@@ -19,7 +19,7 @@ flags.DEFINE_integer(
 )
 flags.DEFINE_integer("num_notes", None, "How many notes, whatever --batch_size says.", lower_bound=1)
 flags.DEFINE_list("pitch", [], "Pitches: 60, C4, 48-60 or all; several with commas. Empty: random ones.")
-flags.DEFINE_list("interpolate", [], "Walk through these instruments, as A,B: names, or numbers of random ones.")
+flags.DEFINE_list("interpolate", [], "Walk through these instruments, as A,B or A B: names, or numbers of random ones.")
 flags.DEFINE_integer("steps", 7, "Instruments on the walk, both ends included.", lower_bound=2)
 
 # The instruments.
@@ -47,12 +47,19 @@ flags.DEFINE_float("loudness", -23.0, "LUFS that --normalize=loudness brings a s
 _GRID_COLUMNS, _GRID_ROWS = 9, 6  # More would not fit on a screen.
 
 
-def main() -> None:
-    """Writes sound files, each with a JSON file beside it, and the latents they were made from."""
+def main(given: list[str]) -> None:
+    """Writes sound files, each with a JSON file beside it, and the latents they were made from.
+
+    Args:
+        given: What was given beside the flags: the rest of --interpolate's instruments.
+    """
     import numpy as np
 
     from gansynth_tf.generation import midi, sound_files
 
+    if given and not FLAGS.interpolate:
+        raise ValueError(f"Expected flags only. Received: {' '.join(given)} (--help lists the flags)")
+    FLAGS.interpolate = [*FLAGS.interpolate, *given]
     if FLAGS.midi_file and (FLAGS.interpolate or FLAGS.pitch or FLAGS.num_notes):
         raise ValueError("Expected --midi_file alone, or --pitch, --num_notes, --interpolate. Received both; drop some")
     if "://" in FLAGS.output_dir:
@@ -187,7 +194,7 @@ def _keep(ensemble, seed: int) -> None:
 
 def console_entry_point() -> None:
     """Entry point of the console script."""
-    entry.run(main)
+    entry.run(main, "[B ...]")
 
 
 if __name__ == "__main__":

@@ -157,13 +157,13 @@ def test_instruments_are_kept_mixed_and_played_again(tiny_run, run_command, tmp_
 
 
 def test_a_walk_between_instruments(tiny_run, run_command, tmp_path):
-    def generate(name):
+    def generate(name, *corners):
         return run_command(
-            "generate", f"--ckpt_dir={tiny_run.folder}", f"--output_dir={tmp_path / name}", "--interpolate=1,0",
+            "generate", f"--ckpt_dir={tiny_run.folder}", f"--output_dir={tmp_path / name}", *corners,
             "--steps=3", "--pitch=60,62", "--seed=3",
         )  # fmt: skip
 
-    finished = generate("a")
+    finished = generate("a", "--interpolate=1,0")
     assert finished.code == 0, finished.err
     files = contents(tmp_path / "a")
     names = [f"interpolation_{index}" for index in range(6)]
@@ -175,7 +175,7 @@ def test_a_walk_between_instruments(tiny_run, run_command, tmp_path):
     np.testing.assert_allclose(z[1], slerp(corners[1], corners[0], 0.5), rtol=1e-5)
     facts = json.loads(files["interpolation_4.json"])
     assert (facts["pitch"], facts["z_row"], facts["instrument"]) == (62, 1, "1 to 0, step 1")
-    assert generate("again").code == 0 and contents(tmp_path / "again") == files
+    assert generate("again", "--interpolate", "1", "0").code == 0 and contents(tmp_path / "again") == files
     width, height = struct.unpack(">II", files["interpolation.png"][16:24])
     assert width > 1.3 * height > 500  # Three columns and two rows.
 
@@ -230,7 +230,7 @@ def test_tracks_with_instruments_of_their_own_and_long_notes(tiny_run, run_comma
         (["--pitch=63"], "3 pitches from 60 to 62. Received: 63; the nearest is 62"),
         (["--instrument=flute"], "Received: 'flute'"),
         (["--interpolate=1"], "Expected --interpolate=A,B or more. Received: 1"),
-        (["--interpolate", "1", "2"], "Expected flags only. Received: 2"),
+        (["--steps=2", "1", "2"], "Expected flags only. Received: 1 2"),
         (["--steps=1", "--interpolate=0,1"], "--steps=1"),
         (["--truncation=nan"], "psi"),
         (["--format=flac", "--bit_depth=float"], "24, 16 for flac"),
