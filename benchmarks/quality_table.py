@@ -1,14 +1,18 @@
-"""Trains GANSynth and its baselines for the same time on the same notes, scores them, and draws a note of each.
+"""Trains GANSynth, Magenta's own and the baselines for the same time on the same notes, scores and draws them.
 
     python benchmarks/quality_table.py --out=runs/comparison
+    python benchmarks/quality_table.py --out=runs/comparison --peer_python=PEER/bin/python --peer_script=magenta_peer.py
 
-Each small preset is given `--minutes`; then a pitch classifier is trained, everything is scored beside held-out notes,
-and one note of the same pitch of each is drawn as a rainbowgram and folded modulo its period. Every step is one of the
-commands, printed as it is run, and all go on where they were stopped. With 40 minutes it takes about five hours on two
-cores. In OUT stand a run folder for each system, `evaluation.md`, and `notes/` with the notes and their picture.
+Each small preset is given `--minutes`; then a pitch classifier is trained, everything that is trained is scored beside
+held-out notes and their round trips, and one note of the same pitch of each is drawn as a rainbowgram and folded modulo
+its period. With a Magenta to run, its code is trained, too, and so is this project with the very same settings
+(`SHARED`; the laptop preset has some that Magenta lacks). Every step is one of the commands, printed as it is run, and
+all but Magenta's go on where they were stopped; `--only` chooses systems. With 40 minutes it takes about six hours on
+two cores. In OUT stand a run folder for each system, `evaluation.md`, and `notes/` with the notes and their picture.
 """
 
 import argparse
+import fnmatch
 import json
 import pathlib
 import shlex
@@ -20,12 +24,22 @@ import numpy as np
 from gansynth_tf import audio, build_data, settings
 from gansynth_tf.hparams import HParams
 
-SYSTEMS = {
-    "GANSynth": "laptop", "progressive waveform GAN": "wave_prog_laptop", "WaveGAN": "wavegan_laptop",
-    "WaveNet": "wavenet_laptop", "WaveNet autoencoder": "wavenet_autoencoder_laptop",
-    "spectral autoencoder": "spectral_autoencoder_laptop",
-}  # fmt: skip
+HERE = pathlib.Path(__file__).resolve().parent
 DATA = "laptop"  # The preset whose notes all of them learn.
+SYSTEMS = {  # Name: run folder.
+    "GANSynth": "laptop", "Magenta": "magenta", "GANSynth with Magenta's settings": "same_settings",
+    "progressive waveform GAN": "wave_prog_laptop", "WaveGAN": "wavegan_laptop", "WaveNet": "wavenet_laptop",
+    "WaveNet autoencoder": "wavenet_autoencoder_laptop", "spectral autoencoder": "spectral_autoencoder_laptop",
+}  # fmt: skip
+SHARED = {  # Settings that both this project and Magenta's code have.
+    "audio_length": 16000, "data_type": "mel", "data_normalizer": "specgrams_prespecified_normalizer",
+    "start_height": 2, "start_width": 16, "num_resolutions": 6, "fmap_base": 256, "fmap_max": 32, "fmap_min": 8,
+    "latent_vector_size": 32, "generator_learning_rate": 0.004, "discriminator_learning_rate": 0.004,
+    "generator_ac_loss_weight": 10.0, "discriminator_ac_loss_weight": 10.0, "train_progressive": False,
+    "batch_size_schedule": [8], "total_num_images": 10_000_000, "fake_batch_size": 64,
+}  # fmt: skip
+# What Magenta does not have, at the values that are its own.
+PLAIN = {"mel_downscale": 1, "mel_if": "matrix", "pitch_scale": 1.0, "gradient_penalty_interval": 1}
 
 
 def run(command: str, *arguments: str) -> None:
@@ -34,25 +48,46 @@ def run(command: str, *arguments: str) -> None:
     subprocess.run([sys.executable, "-m", f"gansynth_tf.cli.{command}", *arguments], check=True)
 
 
-def train(out: pathlib.Path, minutes: float) -> None:
-    """Every system, on one folder of notes."""
-    for preset in SYSTEMS.values():
-        values = {
-            "train_root_dir": str(out / preset),
-            "records_dir": str(out / "data"),
-            "train_time_limit": 60 * minutes,
-        }
-        run("train", f"--config={preset}", f"--hparams={json.dumps(values)}")
+def train(out: pathlib.Path, folder: str, minutes: float) -> None:
+    """One system."""
+    values = SHARED | PLAIN if folder == "same_settings" else {}
+    values |= {
+        "train_root_dir": str(out / folder), "records_dir": str(out / "data"), "train_time_limit": 60 * minutes,
+    }  # fmt: skip
+    preset = DATA if folder == "same_settings" else folder
+    run("train", f"--config={preset}", f"--hparams={json.dumps(values)}")
+
+
+def train_magenta(out: pathlib.Path, minutes: float, peer: list[str]) -> None:
+    """Magenta's code, on the notes of this project; writes samples.npz at its end."""
+    notes = out / "notes.npz"
+    if not notes.is_file():
+        data = ["--config", DATA, "--hparams", json.dumps({"records_dir": str(out / "data")})]
+        subprocess.run([sys.executable, str(HERE / "peer_notes.py"), *data, "--output", str(notes)], check=True)
+    samples = HParams().override(settings.read_preset(DATA)).audio_length
+    command = [peer[0], str(HERE / "peer_short_notes.py"), peer[1], str(samples), "run", "--data", str(notes)]
+    command += ["--out", str(out / "magenta"), f"--seconds={60 * minutes:g}", "--samples=1000"]
+    command += ["--hparams", json.dumps(SHARED | {"save_summaries_num_images": 8000})]
+    print(shlex.join(command), flush=True)
+    subprocess.run(command, check=True)
+
+
+def is_trained(out: pathlib.Path, folder: str) -> bool:
+    """Whether there is something to score."""
+    run_folder = out / folder
+    return (run_folder / "samples.npz").is_file() or any((run_folder / "checkpoints").glob("*.index"))
 
 
 def score(out: pathlib.Path, num_notes: int) -> None:
     """The judge, then the table."""
     data = f"--hparams={json.dumps({'train_root_dir': str(out / DATA), 'records_dir': str(out / 'data')})}"
     run("train_classifier", f"--config={DATA}", data, f"--output_dir={out / 'classifier'}")
-    compared = ",".join(f"{name}={out / preset}" for name, preset in SYSTEMS.items())
+    there = {name: out / folder for name, folder in SYSTEMS.items() if is_trained(out, folder)}
+    there |= {"Magenta": out / "magenta" / "samples.npz"} if "Magenta" in there else {}
+    compared = ",".join(f"{name}={path}" for name, path in there.items())
     run(
         "evaluate", f"--config={DATA}", data, f"--compare={compared}", f"--classifier={out / 'classifier'}",
-        f"--num_notes={num_notes}", f"--output_dir={out}",
+        "--ceiling=wave,phase,linear,mel", f"--num_notes={num_notes}", f"--output_dir={out}",
     )  # fmt: skip
 
 
@@ -62,22 +97,30 @@ def draw(out: pathlib.Path, pitch: int) -> None:
     hparams = HParams().override(settings.read_preset(DATA))
     hparams = hparams.override({"train_root_dir": str(out / DATA), "records_dir": str(out / "data")})
     split = next(name for name in ("valid", "test", "train") if _holds(hparams, name, pitch))
-    real = build_data.load_real_notes(hparams, split)
-    wave = real["audio"][int(np.flatnonzero(real["pitch"] == pitch)[0])]
     notes.mkdir(parents=True, exist_ok=True)
-    audio.save_wav(notes / "0_real.wav", wave, hparams.sample_rate)
-    for place, (name, preset) in enumerate(SYSTEMS.items(), start=1):
-        folder = out / preset / "one_note"
-        if "autoencoder" in preset:
-            run("autoencode", f"--ckpt_dir={out / preset}", f"--notes={notes / '0_real.wav'}", f"--pitches={pitch}",
-                f"--output_dir={folder}")  # fmt: skip
-            made = folder / "0_real.wav"
-        else:
-            run("generate", f"--ckpt_dir={out / preset}", f"--pitch={pitch}", "--num_notes=1", "--seed=0",
-                f"--output_dir={folder}")  # fmt: skip
-            made = folder / "generated_0.wav"
-        audio.save_wav(notes / f"{place}_{name.replace(' ', '_')}.wav", *_read(made, hparams.sample_rate))
+    audio.save_wav(notes / "0_real.wav", _first(build_data.load_real_notes(hparams, split), pitch), hparams.sample_rate)
+    for place, (name, folder) in enumerate(SYSTEMS.items(), start=1):
+        if is_trained(out, folder):
+            wave = _note(out, folder, pitch, hparams.sample_rate)
+            audio.save_wav(notes / f"{place}_{name.replace(' ', '_')}.wav", wave, hparams.sample_rate)
     run("plot", str(notes), f"--pitch={pitch}")
+
+
+def _note(out: pathlib.Path, folder: str, pitch: int, sample_rate: int) -> np.ndarray:
+    """One note of a system."""
+    if folder == "magenta":
+        return _first(np.load(out / folder / "samples.npz"), pitch)
+    made, ckpt_dir = out / folder / "one_note", f"--ckpt_dir={out / folder}"
+    if "autoencoder" in folder:
+        real = out / "notes" / "0_real.wav"
+        run("autoencode", ckpt_dir, f"--notes={real}", f"--pitches={pitch}", f"--output_dir={made}")
+        return audio.load_audio(made / "0_real.wav", sample_rate)
+    run("generate", ckpt_dir, f"--pitch={pitch}", "--num_notes=1", "--seed=0", f"--output_dir={made}")
+    return audio.load_audio(made / "generated_0.wav", sample_rate)
+
+
+def _first(notes: dict[str, np.ndarray], pitch: int) -> np.ndarray:
+    return notes["audio"][int(np.flatnonzero(notes["pitch"] == pitch)[0])]
 
 
 def _holds(hparams: HParams, split: str, pitch: int) -> bool:
@@ -87,20 +130,25 @@ def _holds(hparams: HParams, split: str, pitch: int) -> bool:
         return False  # An empty split.
 
 
-def _read(path: pathlib.Path, sample_rate: int) -> tuple[np.ndarray, int]:
-    return audio.load_audio(path, sample_rate), sample_rate
-
-
 def main() -> None:
     """Trains, scores, draws."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", default="runs/comparison", help="Where everything goes.")
+    parser.add_argument("--only", default="*", help="Run folders to train, or patterns, with commas; none: score only.")
     parser.add_argument("--minutes", type=float, default=40.0, help="Of training for each system.")
     parser.add_argument("--num_notes", type=int, default=1000, help="Of each system in the table.")
     parser.add_argument("--pitch", type=int, default=60, help="Of the notes that are drawn.")
+    parser.add_argument("--peer_python", default="", help="Python of Magenta's environment; empty: without Magenta.")
+    parser.add_argument("--peer_script", default="", help="magenta_peer.py")
     given = parser.parse_args()
     out = pathlib.Path(given.out)
-    train(out, given.minutes)
+    for folder in SYSTEMS.values():
+        if not any(fnmatch.fnmatch(folder, pattern) for pattern in given.only.split(",")):
+            continue
+        if folder != "magenta":
+            train(out, folder, given.minutes)
+        elif given.peer_python and not is_trained(out, folder):
+            train_magenta(out, given.minutes, [given.peer_python, given.peer_script])
     score(out, given.num_notes)
     draw(out, given.pitch)
 

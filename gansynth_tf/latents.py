@@ -47,8 +47,11 @@ def sample_instruments(num: int, latent_size: int, seed: int | None = None) -> n
     Raises:
         ValueError: If the seed is out of range.
     """
+    import tensorflow as tf
+
     seed = int(np.random.default_rng().integers(2**63)) if seed is None else seed
-    return np.asarray(sample_latents(num, latent_size, seed))
+    # `sample_latents` draws the same bits; but a player should not wait for TensorFlow Probability to be imported.
+    return tf.random.stateless_normal([num, latent_size], _seed_words(seed)).numpy()
 
 
 def sample_uniform(num: int, latent_size: int, seed: int | None = None) -> np.ndarray:

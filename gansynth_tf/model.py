@@ -52,8 +52,9 @@ class GANSynth(tf.Module):
         smoothed_generator.set_weights(generator.get_weights())
         self.num_blocks = generator.resolutions.num_resolutions
         self.fade: float | None = None
-        self._specgrams = tf.function(self._make_specgrams)
-        self._waves = tf.function(self._make_waves)
+        # Nothing in them branches on a tensor, and reading their source would take a third of the time to a first note.
+        self._specgrams = tf.function(self._make_specgrams, autograph=False)
+        self._waves = tf.function(self._make_waves, autograph=False)
 
     # ------------------------------------------------------------------------------------------ properties
 

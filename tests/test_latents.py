@@ -26,6 +26,11 @@ def test_samples_are_standard_normal():
     np.testing.assert_allclose(np.cov(z.T), np.eye(11), atol=0.12)
 
 
+@pytest.mark.parametrize("seed", [0, 5, 2**40 + 3])
+def test_players_and_trainers_draw_the_same_bits(seed):
+    np.testing.assert_array_equal(latents.sample_instruments(7, 13, seed), latents.sample_latents(7, 13, seed))
+
+
 def test_inside_a_function_with_a_tensor_seed_and_a_tensor_count():
     @tf.function
     def draw(num, seed):
