@@ -12,7 +12,7 @@ import typing
 import warnings
 
 from gansynth_tf import build_baselines
-from gansynth_tf.hparams import HParams
+from gansynth_tf.hparams import NOT_INHERITED, HParams
 from gansynth_tf.pitches import PitchClasses
 from gansynth_tf.schedules import ResolutionSchedule, StageSchedule, num_filters
 from gansynth_tf.settings import read_experiment, read_pitches
@@ -176,6 +176,32 @@ def load(path: str | os.PathLike) -> GANSynth | ExportedGANSynth:
     model = make_model(hparams, read_pitches(run / checkpoints.PITCHES_FILE))
     _set_stage(model, hparams, *checkpoints.read_newest_model(model, run))
     return model
+
+
+def inherited_settings(source: pathlib.Path, run: str = "") -> dict:
+    """What a run takes over from the settings of the model that it starts from: all but notes, files and length.
+
+    Args:
+        source: A run folder, or a model of Magenta's.
+        run: The run's folder; when it is begun, its own settings are as good, and the source may be gone.
+
+    Returns:
+        Settings by name; of what is neither, none.
+    """
+    from gansynth_tf import magenta_folders
+
+    begun = pathlib.Path(run).expanduser() / "experiment.json"
+    experiment = begun if run and begun.is_file() else source / "experiment.json"
+    if experiment != begun and magenta_folders.is_magenta(source):
+        from gansynth_tf import magenta_import
+
+        with magenta_import.open_model(source) as opened:
+            values = opened.hparams.to_dict()
+    elif experiment.is_file():
+        values = read_experiment(experiment).to_dict()
+    else:
+        return {}
+    return {name: value for name, value in values.items() if name not in NOT_INHERITED}
 
 
 def load_magenta(

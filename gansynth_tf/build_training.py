@@ -62,9 +62,11 @@ def make_training(
     restored = _restore(state, cluster)
     examples = int(state.examples_seen.numpy())
     if not restored:
-        prepare_model(hparams, updates.model, make_dataset(hparams.batch_size_schedule[-1], 0))
+        remarks = prepare_model(hparams, updates.model, make_dataset(hparams.batch_size_schedule[-1], 0))
     if cluster.is_chief:
         _open_run(hparams, pitch_classes, reporter, examples if restored else -1, state.skipped)
+        for remark in [] if restored else remarks:
+            reporter.say(remark)
 
     def snapshot(examples: int, seconds: float) -> dict[str, float] | None:
         return on_snapshot(updates.model, examples, seconds)
@@ -253,12 +255,42 @@ def write_run(run: pathlib.Path, hparams: HParams, model: GANSynth, examples: in
     files.write_json(run / checkpoints.PITCHES_FILE, model.pitch_classes.to_json())
 
 
-def prepare_model(hparams: HParams, model: GANSynth | NoteModel, dataset: tf.data.Dataset) -> None:
-    """Gives a fresh model what it takes from notes before it is trained."""
+def prepare_model(hparams: HParams, model: GANSynth | NoteModel, dataset: tf.data.Dataset) -> list[str]:
+    """Gives a fresh model what it takes from notes, or from another model, before it is trained.
+
+    Returns:
+        What a user should know of it.
+    """
+    if hparams.init_from:
+        return start_from(hparams, model)
     if hparams.model_type == "gansynth":
         fit_normalizer(hparams, model, dataset)
     else:
         build_baselines.keep_notes(model, dataset)
+    return []
+
+
+def start_from(hparams: HParams, model: GANSynth) -> list[str]:
+    """Gives a fresh model the weights of the one that `init_from` names; says which pitches that one did not know.
+
+    Raises:
+        ValueError: When there is no such model, or not one that fits.
+    """
+    from gansynth_tf.model import GANSynth
+    from gansynth_tf.training import transfer
+
+    source = build.load(hparams.init_from)
+    if not isinstance(source, GANSynth) or not isinstance(model, GANSynth):
+        raise ValueError(
+            "Expected --init_from to name a GANSynth with its critic: a run folder or a model of Magenta's, to start a "
+            f"GANSynth from. Received: {hparams.init_from}, {type(source).__name__}, for a {hparams.model_type}"
+        )
+    new = transfer.copy_model(source, model)
+    remarks = [f"Starting from the weights of {hparams.init_from}."]
+    if new:
+        listed = ", ".join(map(str, new))
+        remarks.append(f"Pitches that it does not know begin as the nearest that it does: {listed}.")
+    return remarks
 
 
 def fit_normalizer(hparams: HParams, model: GANSynth, dataset: tf.data.Dataset) -> None:

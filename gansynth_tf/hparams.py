@@ -30,6 +30,11 @@ SOURCE_KEYS = (
     "soundfont_programs", "soundfont_velocities", "soundfont_hold_fraction",
 )  # fmt: skip
 
+# Settings that a run does not take over from the model it starts from (init_from): its notes, its files, its length.
+NOT_INHERITED = (
+    *RESUMABLE_CHANGES, *SOURCE_KEYS, "dataset_name", "sources", "seed", "init_from", "train_progressive",
+)  # fmt: skip
+
 _CHOICES = {
     "dataset_name": ("soundfont", "folder", "records", "nsynth_tfds", "nsynth_records", "mix"),
     "data_type": ("linear", "phase", "mel", "wave"),
@@ -67,6 +72,7 @@ class HParams:
     # ------------------------------------------------------------------------------------------ files
     train_root_dir: str = "/tmp/gansynth/train"
     records_dir: str = ""  # Where rendered notes are kept; empty: train_root_dir/data.
+    init_from: str = ""  # A model whose weights are the first ones; see training/transfer.py.
     # ------------------------------------------------------------------------------------------ data
     dataset_name: str = "soundfont"  # Magenta: nsynth_tfds.
     data_path: str = ""  # Of "folder", "records" and "nsynth_records".

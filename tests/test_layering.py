@@ -28,7 +28,7 @@ LAYERS = (
     ),
     (
         "training/strategy", "training/cluster", "training/costs", "training/checkpoints", "training/keeping",
-        "training/reporting", "training/steps", "training/baseline_steps", "training/loop",
+        "training/reporting", "training/transfer", "training/steps", "training/baseline_steps", "training/loop",
         "training/classifier_training",
     ),
     (

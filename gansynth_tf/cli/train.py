@@ -10,7 +10,7 @@ import typing
 
 from absl import flags
 
-from gansynth_tf import build_evaluation, build_training, files, settings
+from gansynth_tf import build, build_evaluation, build_training, files, settings
 from gansynth_tf.cli import entry, plan
 from gansynth_tf.hparams import HParams, parse_overrides
 
@@ -23,6 +23,12 @@ FLAGS = flags.FLAGS
 flags.DEFINE_string("config", "", "Preset: a name such as 'quickstart', or the path of a .py file that sets `hparams`.")
 flags.DEFINE_string("hparams", "{}", "JSON object of settings that override the preset.")
 flags.DEFINE_string("soundfont", "", "SoundFont file to render the notes from (hparam soundfont_path).")
+flags.DEFINE_string(
+    "init_from",
+    "",
+    "Start from the weights of this model, a run folder or one of Magenta's (hparam init_from); without --config its "
+    "settings hold, too, but for notes, files and length.",
+)
 flags.DEFINE_integer("seed", None, "Seed of everything random (hparam seed).")
 flags.DEFINE_bool("dry_run", False, "Print the settings and the plan, and exit.")
 flags.DEFINE_bool(
@@ -40,6 +46,10 @@ def settings_from_flags() -> HParams:
         overrides["soundfont_path"] = str(pathlib.Path(FLAGS.soundfont).expanduser().resolve())
     if FLAGS.seed is not None:
         overrides["seed"] = FLAGS.seed
+    if FLAGS.init_from:
+        source = pathlib.Path(FLAGS.init_from).expanduser().resolve()
+        inherited = {} if FLAGS.config else build.inherited_settings(source, overrides.get("train_root_dir", ""))
+        overrides = {"train_progressive": False} | inherited | overrides | {"init_from": str(source)}
     return settings.resolve_hparams(FLAGS.config, overrides)
 
 
