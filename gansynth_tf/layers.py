@@ -246,19 +246,36 @@ class EqualisedUpscaleConv(EqualisedConv):
         self.step = tuple(step)
 
     def call(self, x):
-        kernel = tf.transpose(tf.reverse(tf.cast(self.scaled_kernel, x.dtype), axis=[0, 1]), [0, 1, 3, 2])
-        for axis, times in enumerate(self.step):
-            if times == 2:
-                front, back = [[0, 0] for _ in range(4)], [[0, 0] for _ in range(4)]
-                front[axis], back[axis] = [1, 0], [0, 1]
-                kernel = tf.pad(kernel, back) + tf.pad(kernel, front)
+        kernel = tf.cast(tf.transpose(self.summed_kernel, [0, 1, 3, 2]), x.dtype)
         shape = tf.shape(x)
         sizes = [(x.shape[a] or shape[a]) * s for a, s in zip((1, 2), self.step, strict=True)]
         output_shape = tf.stack([shape[0], *sizes, self.filters])
         return self.add_bias(tf.nn.conv2d_transpose(x, kernel, output_shape, strides=self.step, padding="SAME"))
 
+    @property
+    def summed_kernel(self) -> tf.Tensor:
+        """The scaled kernel of the transposed convolution, [taps, taps, channels, filters].
+
+        Taps are summed by small matrices, first along time: weights of large layers are read twice, not once for every
+        addition, which for single notes is much of the work.
+        """
+        time, freq = (_sums_of_taps(k, s) for k, s in zip(self.kernel_size, self.step, strict=True))
+        kernel = tf.cast(self.scaled_kernel, tf.float32)
+        along_time = time @ tf.reshape(kernel, [self.kernel_size[0], -1])
+        along_both = freq @ tf.reshape(along_time, [len(time), self.kernel_size[1], -1])
+        return tf.reshape(along_both, [len(time), len(freq), *kernel.shape[2:]])
+
     def get_config(self):
         return {**super().get_config(), "step": self.step}
+
+
+def _sums_of_taps(taps: int, times: int) -> np.ndarray:
+    """[taps + times - 1, taps] of 0 and 1: taps of a convolution -> taps of upscaling and it, transposed.
+
+    An input point meets output points from -taps // 2 on, in reverse; as its twin beside it does, one further.
+    """
+    reverse = np.eye(taps, dtype=np.float32)[::-1]
+    return sum(np.pad(reverse, [[place, times - 1 - place], [0, 0]]) for place in range(times))
 
 
 @keras.saving.register_keras_serializable("gansynth_tf")
