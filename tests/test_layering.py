@@ -14,9 +14,9 @@ PACKAGE = ROOT / "gansynth_tf"
 LAYERS = (
     ("files", "hparams", "audio", "pitches"),
     (
-        "data/notes", "data/filters", "data/shards", "data/records", "data/pipeline", "data/sf2", "data/rendering",
-        "data/soundfont", "data/labels", "data/pitch_detection", "data/audio_folder", "data/beam_folder",
-        "data/selection", "data/nsynth", "data/report",
+        "data/notes", "data/filters", "data/shards", "data/records", "data/pipeline", "data/sf2", "data/sf3",
+        "data/rendering", "data/soundfont", "data/labels", "data/pitch_detection", "data/audio_folder",
+        "data/beam_folder", "data/selection", "data/nsynth", "data/report",
     ),
     ("spectral", "mel", "representations", "normalizers"),
     ("schedules", "layers", "networks", "losses", "latents"),

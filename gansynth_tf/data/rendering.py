@@ -68,7 +68,7 @@ def play_note(
         wav = import_renderer().render_wave_from(font, midi)
     except RuntimeError as error:
         raise ValueError(
-            "Expected a SoundFont 2 file (.sf2; compressed .sf3 is not read). Received one that midirenderer "
+            "Expected a SoundFont file (.sf2 or .sf3). Received one that midirenderer "
             f"refuses ({error}); get the file again or use another."
         ) from error
     stereo, _ = soundfile.read(io.BytesIO(wav), dtype="int16", always_2d=True)

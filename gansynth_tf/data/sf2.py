@@ -15,7 +15,7 @@ def read_font(path: str | os.PathLike) -> bytes:
     """Reads a SoundFont file.
 
     Args:
-        path: A SoundFont 2 file.
+        path: A SoundFont 2 file, or one with compressed samples (see sf3.py).
 
     Returns:
         Its bytes.
@@ -47,7 +47,7 @@ def read_presets(font: bytes) -> dict[int, str]:
     Raises:
         ValueError: There is no preset list.
     """
-    start, size = _find_preset_data(font).get(b"phdr", (0, 0))
+    start, size = find_preset_data(font).get(b"phdr", (0, 0))
     record = struct.calcsize(_PRESET_HEADER)
     if not size or size % record:
         raise ValueError("Expected a SoundFont with a preset list (phdr). Received one without; get the file again.")
@@ -71,7 +71,7 @@ def remove_effects(font: bytes) -> bytes:
         The bytes of an equally long file.
     """
     dry = bytearray(font)
-    chunks = _find_preset_data(font)
+    chunks = find_preset_data(font)
     for name in (b"pgen", b"igen"):
         start, size = chunks.get(name, (0, 0))
         generators = np.frombuffer(dry, np.dtype([("operator", "<u2"), ("amount", "<i2")]), size // 4, start)
@@ -79,10 +79,24 @@ def remove_effects(font: bytes) -> bytes:
     return bytes(dry)
 
 
-def _find_preset_data(font: bytes) -> dict[bytes, tuple[int, int]]:
-    """Start and size of the chunks inside the "pdta" list."""
-    for start, size in _walk_chunks(font, 12, len(font)).get(b"LIST", []):
-        if font[start : start + 4] == b"pdta":
+def find_lists(font: bytes) -> list[tuple[int, int]]:
+    """Start and size of the contents of the file's lists, which begin with their name: INFO, sdta, pdta."""
+    return _walk_chunks(font, 12, len(font)).get(b"LIST", [])
+
+
+def find_preset_data(font: bytes) -> dict[bytes, tuple[int, int]]:
+    """Start and size of the chunks inside the "pdta" list, by name."""
+    return _find_in_list(font, b"pdta")
+
+
+def find_sample_data(font: bytes) -> dict[bytes, tuple[int, int]]:
+    """Start and size of the chunks inside the "sdta" list, by name."""
+    return _find_in_list(font, b"sdta")
+
+
+def _find_in_list(font: bytes, wanted: bytes) -> dict[bytes, tuple[int, int]]:
+    for start, size in find_lists(font):
+        if font[start : start + 4] == wanted:
             return {name: found[0] for name, found in _walk_chunks(font, start + 4, start + size).items()}
     return {}
 
@@ -94,5 +108,7 @@ def _walk_chunks(font: bytes, start: int, end: int) -> dict[bytes, list[tuple[in
         name, size = struct.unpack_from("<4sI", font, start)
         if start + 8 + size <= end:
             chunks.setdefault(name, []).append((start + 8, size))
-        start += 8 + size + size % 2
+        start += 8 + size
+        # RIFF fills odd lengths up with a zero, and some writers of .sf3 do not; no name begins with one.
+        start += size % 2 and font[start : start + 1] == b"\0"
     return chunks

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from gansynth_tf.data import notes, records, rendering, sf2, shards
+from gansynth_tf.data import notes, records, rendering, sf2, sf3, shards
 
 # Part of what decides whether a finished folder may be reused: raise it when the sound of a note changes.
 _RECIPE_VERSION = 3
@@ -26,7 +26,7 @@ class SoundfontRequest:
     """What to render.
 
     Args:
-        soundfont_path: A SoundFont 2 file; empty: `default_soundfont()`.
+        soundfont_path: A SoundFont file, .sf2 or .sf3; empty: `default_soundfont()`.
         programs: General MIDI programs counted from 0; empty: the acoustic ones that are in tune in the default font,
             none of them a near-copy of another.
         min_pitch: Lowest MIDI pitch. Each program is also kept to its instrument's natural range.
@@ -187,7 +187,7 @@ def _read_dry_font(path: str, sha256: str) -> bytes:
     font = sf2.read_font(path)
     if hashlib.sha256(font).hexdigest() != sha256:
         raise ValueError(f"Expected {path} to stay the same while rendering. It has changed; start again.")
-    return sf2.remove_effects(font)
+    return sf2.remove_effects(sf3.unpack_samples(font))
 
 
 def _fingerprint(request: SoundfontRequest, font_sha256: str, renderer: str) -> str:
