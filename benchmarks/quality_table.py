@@ -53,6 +53,7 @@ def train(out: pathlib.Path, folder: str, minutes: float) -> None:
     values = SHARED | PLAIN if folder == "same_settings" else {}
     values |= {
         "train_root_dir": str(out / folder), "records_dir": str(out / "data"), "train_time_limit": 60 * minutes,
+        "snapshot_metric_notes": 0,  # All is scored at the end.
     }  # fmt: skip
     preset = DATA if folder == "same_settings" else folder
     run("train", f"--config={preset}", f"--hparams={json.dumps(values)}")
