@@ -33,7 +33,7 @@ LAYERS = (
     ),
     (
         "generation/smf", "generation/midi", "generation/notes", "generation/instruments", "generation/levels",
-        "generation/looping", "generation/synthesis", "generation/sound_files", "generation/writing",
+        "generation/looping", "generation/tune", "generation/synthesis", "generation/sound_files", "generation/writing",
         "evaluation/pitch_metrics", "evaluation/diversity", "evaluation/evaluate", "evaluation/fid", "evaluation/kid",
         "evaluation/inception_score", "evaluation/pitch_accuracy", "evaluation/ndb", "evaluation/precision_recall",
         "evaluation/memorisation", "evaluation/phase_coherence", "evaluation/levels", "evaluation/bootstrap",

@@ -31,6 +31,7 @@ flags.DEFINE_float("truncation", 1.0, "Below 1, instruments are nearer to the av
 
 # Music.
 flags.DEFINE_string("midi_file", "", "Play this MIDI file; empty: notes.")
+flags.DEFINE_bool("tune", False, "Play a prelude by Bach; its MIDI file, tune.mid, is kept beside the sound.")
 flags.DEFINE_float("secs_per_instrument", 6.0, "Seconds from one instrument to the next in a MIDI file.")
 flags.DEFINE_enum(
     "tracks", "morph", ["morph", "own"], "Tracks pass through the instruments together, or each has its own."
@@ -55,11 +56,15 @@ def main(given: list[str]) -> None:
     """
     import numpy as np
 
-    from gansynth_tf.generation import midi, sound_files
+    from gansynth_tf.generation import midi, sound_files, tune
 
     if given and not FLAGS.interpolate:
         raise ValueError(f"Expected flags only. Received: {' '.join(given)} (--help lists the flags)")
     FLAGS.interpolate = [*FLAGS.interpolate, *given]
+    output = pathlib.Path(FLAGS.output_dir).expanduser()
+    if FLAGS.tune and not FLAGS.midi_file:
+        FLAGS.midi_file = str(output / "tune.mid")
+        tune.write_tune(FLAGS.midi_file)
     if FLAGS.midi_file and (FLAGS.interpolate or FLAGS.pitch or FLAGS.num_notes):
         raise ValueError("Expected --midi_file alone, or --pitch, --num_notes, --interpolate. Received both; drop some")
     if "://" in FLAGS.output_dir:
@@ -71,7 +76,6 @@ def main(given: list[str]) -> None:
     seed = int(np.random.default_rng().integers(2**31)) if FLAGS.seed is None else FLAGS.seed
     entry.load_tensorflow()
     model = build.load(pathlib.Path(FLAGS.ckpt_dir))
-    output = pathlib.Path(FLAGS.output_dir).expanduser()
     if music is not None:
         _write_clip(model, output, seed, sound_format, music)
     elif FLAGS.interpolate:

@@ -19,6 +19,8 @@ flags.DEFINE_string("config", "quickstart", "Preset.")
 flags.DEFINE_string("hparams", "{}", "JSON object of settings that override the preset.")
 flags.DEFINE_bool("dry_run", False, "Print the steps' commands without running them.")
 
+_TUNE = ("--tracks=own", "--long_notes=loop", "--normalize=loudness")
+
 
 def main() -> int:
     """Runs every step; the exit code of the first that fails, else 0."""
@@ -62,6 +64,7 @@ def _steps(run: pathlib.Path) -> dict[str, list[str]]:
         "Rendering notes from the SoundFont": ["prepare", *chosen],
         "Training": ["train", *chosen],
         "Generating notes": ["generate", model, f"--output_dir={run / 'generated'}", "--seed=0"],
+        "Playing a tune": ["generate", model, f"--output_dir={run / 'tune'}", "--seed=0", "--tune", *_TUNE],
         "Drawing pictures": ["plot", model],
         "Exporting a SavedModel": ["export", model, f"--export_dir={run / 'export'}"],
         "Measuring": ["evaluate", model],
@@ -76,6 +79,7 @@ def _summarise(run: pathlib.Path, times: dict[str, float]) -> None:
     print(f"\nTimes: {parts}; in all {tqdm.format_interval(sum(times.values()))}. Peak memory {peak_gib:.1f} GiB.")
     written = {
         "Generated notes": run / "generated",
+        "A tune": run / "tune" / "generated_clip.wav",
         "Pictures": run / "plots",
         "The same notes during training": run / "samples",
         "SavedModel": run / "export",

@@ -71,6 +71,20 @@ def test_the_json_beside_a_note_is_enough_to_make_it_again(tiny_run, run_command
         np.testing.assert_allclose(wave, model.generate(z, [facts["pitch"]])[0], atol=1e-5)
 
 
+def test_the_tune_needs_no_midi_file(tiny_run, run_command, tmp_path):
+    flags = [f"--ckpt_dir={tiny_run.folder}", f"--output_dir={tmp_path / 'new'}", "--tune", "--seed=2"]
+    finished = run_command("generate", *flags)
+    assert finished.code == 0, finished.err
+    wanted = ["generated_clip.json", "generated_clip.wav", "generated_clip_z.npy", "tune.mid"]
+    assert sorted(contents(tmp_path / "new")) == wanted
+    facts = json.loads((tmp_path / "new" / "generated_clip.json").read_text())
+    assert facts["num_notes"] == 128 and facts["midi_file"].endswith("tune.mid")
+    wave = load_audio(tmp_path / "new" / "generated_clip.wav", 16000)
+    assert 26 * 16000 < len(wave) < 28 * 16000 and np.abs(wave).max() > 0
+    refused = run_command("generate", *flags, "--pitch=60")
+    assert refused.code == 2 and "--midi_file alone" in refused.err
+
+
 def test_a_clip_follows_its_midi_file(tiny_run, tune, run_command, tmp_path):
     flags = [f"--ckpt_dir={tiny_run.folder}", f"--midi_file={tune}", "--secs_per_instrument=1", "--seed=2"]
     finished = run_command("generate", *flags, f"--output_dir={tmp_path / 'a'}")

@@ -12,7 +12,7 @@ import pytest
 from gansynth_tf.cli import entry
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-STEPS = ["prepare", "train", "generate", "plot", "export", "evaluate"]
+STEPS = ["prepare", "train", "generate", "generate", "plot", "export", "evaluate"]
 
 
 def printed_commands(out: str) -> list[list[str]]:
