@@ -65,9 +65,9 @@ class _Rings:
 
 
 class _Projected(typing.NamedTuple):
-    """A frame's condition as the layers add it: each [batch, 2 * width], and for the output [batch, skip]."""
+    """A frame's condition as the layers add it, [layers, batch, 2 * width], and for the output, [batch, skip]."""
 
-    layers: list[tf.Tensor]
+    layers: tf.Tensor
     output: tf.Tensor
 
 
@@ -143,7 +143,7 @@ class CachedSampler:
         def one_frame(frame, state, drawn, parameters):
             now = condition[:, frame]
             projected = _Projected(
-                [layer.project(now) for layer in network.gated_layers], network.project_to_output(now)
+                tf.stack([layer.project(now) for layer in network.gated_layers]), network.project_to_output(now)
             )
 
             def one_sample(time, state, drawn, parameters):
@@ -178,14 +178,17 @@ class CachedSampler:
         # What the earlier taps add depends on no layer's output of now, so it needs not wait for any.
         taps = self._rings.read(state.past, time)
         earlier = [multiply(*pair) for pair in zip(taps, (w.earlier for w in weights), strict=True)]
+        # Sums of more than two are taken of stacks, not by additions in a row: of those TensorFlow makes one operation
+        # that collects in a temporary variable, and inside a loop two of them may get the same name, which stops it.
+        added = tf.unstack(tf.stack(earlier) + projected.layers)
         x, skip = network.start(state.last)
-        seen = []
+        seen, skips = [], [skip]
         for number, layer in enumerate(network.gated_layers):
             seen.append(x)
-            added = earlier[number] + projected.layers[number]
-            residual, more = layer.unit(x, added, weights[number].now, multiply)
-            x, skip = x + residual, skip + more
-        return seen, network.finish(skip, projected.output)
+            residual, more = layer.unit(x, added[number], weights[number].now, multiply)
+            x = x + residual
+            skips.append(more)
+        return seen, network.finish(tf.reduce_sum(tf.stack(skips), axis=0), projected.output)
 
 
 def naive_window(network: WaveNet) -> int:

@@ -104,6 +104,18 @@ def test_cached_samples_equal_the_naive(condition, distribution):
     assert len(np.unique(drawn)) > FRAMES * HOP / 2
 
 
+@pytest.mark.slow
+def test_a_sampler_of_published_width_runs_uncompiled():
+    """At this size TensorFlow rewrites sums of several terms, which then failed inside the loop."""
+    network = wavenet.WaveNet(256, CONDITION, hop=128)
+    network.build()
+    sampler = wavenet_sampling.CachedSampler(network, MuLawSoftmax(), compiled=False)
+    condition, noise = tf.random.normal([8, 2, CONDITION]), tf.random.uniform([256, 8, 2])
+    draw = tf.function(lambda: sampler(condition, noise)[0])
+    drawn = [draw().numpy() for _ in range(4)]
+    assert drawn[0].shape == (256, 8) and len(np.unique(drawn)) > 50 and np.abs(drawn).max() <= 1
+
+
 def test_naive_window_moves_with_the_sample():
     """More frames than the network can see: only the last ones are run."""
     network = make_network(layers=2, layers_per_stack=1)  # 1 + 2 * 3 = 7 samples: a frame, and the sample's own.
