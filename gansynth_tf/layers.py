@@ -8,12 +8,11 @@ import numpy as np
 import tensorflow as tf
 
 _SLOPE = 0.2  # Of the leaky ReLU for negative values; Magenta: 0.2.
-_SMALL = 1e-8  # Added to a mean square; Magenta: 1e-8.
 
 # ---------------------------------------------------------------------------------------------------- functions
 
 
-def pixel_norm(x: tf.Tensor, epsilon: float = _SMALL) -> tf.Tensor:
+def pixel_norm(x: tf.Tensor, epsilon: float = 1e-8) -> tf.Tensor:
     """Scales every point's channel vector to unit root mean square.
 
     y = x / sqrt(mean_channels(x**2) + epsilon). Karras et al. 2018, section 4.2.
@@ -26,8 +25,7 @@ def pixel_norm(x: tf.Tensor, epsilon: float = _SMALL) -> tf.Tensor:
         The same shape as x.
     """
     x = tf.convert_to_tensor(x)
-    mean_square = tf.reduce_mean(tf.square(_at_least_float32(x)), axis=-1, keepdims=True)
-    return x * tf.cast(tf.math.rsqrt(mean_square + epsilon), x.dtype)
+    return x * _inverse_root_mean_square(x, epsilon)
 
 
 @tf.custom_gradient
@@ -61,9 +59,7 @@ def leaky_pixel_norm(x: tf.Tensor) -> tf.Tensor:
         The same shape as x.
     """
     leaky = tf.nn.leaky_relu(x, _SLOPE)
-    # The norm in one pass, without a tensor of squares; its own gradient, which 0 has none of, is not taken.
-    norm = tf.math.reduce_euclidean_norm(_at_least_float32(leaky), axis=-1, keepdims=True)
-    scale = tf.cast(tf.math.rsqrt(tf.square(norm) / leaky.shape[-1] + _SMALL), leaky.dtype)
+    scale = _inverse_root_mean_square(leaky)
     y = leaky * scale
 
     def gradient(upstream):
@@ -76,6 +72,11 @@ def leaky_pixel_norm(x: tf.Tensor) -> tf.Tensor:
 def _leaky_relu_gradient(upstream: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
     # The sign has no gradient of its own; saying so spares a second derivative tensors of zeros.
     return tf.raw_ops.LeakyReluGrad(gradients=upstream, features=tf.stop_gradient(y), alpha=_SLOPE)
+
+
+def _inverse_root_mean_square(x: tf.Tensor, epsilon: float = 1e-8) -> tf.Tensor:
+    mean_square = tf.reduce_mean(tf.square(_at_least_float32(x)), axis=-1, keepdims=True)
+    return tf.cast(tf.math.rsqrt(mean_square + epsilon), x.dtype)
 
 
 def upscale(x: tf.Tensor, scale: tuple[int, int]) -> tf.Tensor:
