@@ -5,10 +5,11 @@
 
 Each small preset is given `--minutes`; then a pitch classifier is trained, everything that is trained is scored beside
 held-out notes and their round trips, and one note of the same pitch of each is drawn as a rainbowgram and folded modulo
-its period. With a Magenta to run, its code is trained, too, and so is this project with the very same settings
-(`SHARED`; the laptop preset has some that Magenta lacks). Every step is one of the commands, printed as it is run, and
-all but Magenta's go on where they were stopped; `--only` chooses systems. With 40 minutes it takes about six hours on
-two cores. In OUT stand a run folder for each system, `evaluation.md`, and `notes/` with the notes and their picture.
+its period. This project is trained a second time with settings that Magenta's code has, too (`SHARED`; the laptop
+preset has some that it lacks); with a Magenta to run, so is that, with the very same. Every step is one of the
+commands, printed as it is run, and all but Magenta's go on where they were stopped; `--only` chooses systems. With 40
+minutes it takes about six hours on two cores. In OUT stand a run folder for each system, `evaluation.md`, and `notes/`
+with the notes and their picture.
 """
 
 import argparse

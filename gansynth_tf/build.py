@@ -190,9 +190,10 @@ def inherited_settings(source: pathlib.Path, run: str = "") -> dict:
     """
     from gansynth_tf import magenta_folders
 
-    begun = pathlib.Path(run).expanduser() / "experiment.json"
-    experiment = begun if run and begun.is_file() else source / "experiment.json"
-    if experiment != begun and magenta_folders.is_magenta(source):
+    begun, experiment = pathlib.Path(run).expanduser() / "experiment.json", source / "experiment.json"
+    if run and begun.is_file():
+        values = read_experiment(begun).to_dict()
+    elif magenta_folders.is_magenta(source):
         from gansynth_tf import magenta_import
 
         with magenta_import.open_model(source) as opened:

@@ -61,11 +61,12 @@ def make_training(
     reporter = reporting.Reporter(run, checkpoints.METRICS_FILE, checkpoints.SNAPSHOT_METRICS_FILE)
     restored = _restore(state, cluster)
     examples = int(state.examples_seen.numpy())
+    remarks = []
     if not restored:
         remarks = prepare_model(hparams, updates.model, make_dataset(hparams.batch_size_schedule[-1], 0))
     if cluster.is_chief:
         _open_run(hparams, pitch_classes, reporter, examples if restored else -1, state.skipped)
-        for remark in [] if restored else remarks:
+        for remark in remarks:
             reporter.say(remark)
 
     def snapshot(examples: int, seconds: float) -> dict[str, float] | None:

@@ -229,8 +229,8 @@ def _signs(num_bins: int) -> np.ndarray:
 def _times_matrix(values: tf.Tensor, matrix: np.ndarray) -> tf.Tensor:
     """[batch, time, n] times [n, m], by groups of columns.
 
-    A mel band weighs few bins, which lie together: a group needs a short range of them: of 1024 x 1024 numbers one in
-    sixteen is multiplied.
+    A mel band weighs few bins, which lie together, so a group needs a short range of them: of 1024 x 1024 numbers one
+    in sixteen is multiplied.
     """
     rows = tf.reshape(values, [-1, matrix.shape[0]])
     products = []

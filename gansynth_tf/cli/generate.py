@@ -61,17 +61,21 @@ def main(given: list[str]) -> None:
     if given and not FLAGS.interpolate:
         raise ValueError(f"Expected flags only. Received: {' '.join(given)} (--help lists the flags)")
     FLAGS.interpolate = [*FLAGS.interpolate, *given]
-    output = pathlib.Path(FLAGS.output_dir).expanduser()
-    if FLAGS.tune and not FLAGS.midi_file:
-        FLAGS.midi_file = str(output / "tune.mid")
-        tune.write_tune(FLAGS.midi_file)
-    if FLAGS.midi_file and (FLAGS.interpolate or FLAGS.pitch or FLAGS.num_notes):
-        raise ValueError("Expected --midi_file alone, or --pitch, --num_notes, --interpolate. Received both; drop some")
+    if FLAGS.tune and FLAGS.midi_file:
+        raise ValueError("Expected --tune or --midi_file. Received both; drop one")
+    if (FLAGS.tune or FLAGS.midi_file) and (FLAGS.interpolate or FLAGS.pitch or FLAGS.num_notes):
+        raise ValueError(
+            "Expected --tune or --midi_file alone, or --pitch, --num_notes, --interpolate. Received both; drop some"
+        )
     if "://" in FLAGS.output_dir:
         raise ValueError(f"Expected --output_dir to be a folder of this machine. Received: {FLAGS.output_dir}")
     sound_format = sound_files.SoundFormat(
         FLAGS.format, FLAGS.bit_depth, FLAGS.sample_rate, FLAGS.normalize, FLAGS.loudness
     )
+    output = pathlib.Path(FLAGS.output_dir).expanduser()
+    if FLAGS.tune:
+        FLAGS.midi_file = str(output / "tune.mid")
+        tune.write_tune(FLAGS.midi_file)
     music = midi.read_midi(FLAGS.midi_file) if FLAGS.midi_file else None
     seed = int(np.random.default_rng().integers(2**31)) if FLAGS.seed is None else FLAGS.seed
     entry.load_tensorflow()

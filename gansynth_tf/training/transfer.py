@@ -6,6 +6,7 @@ pitch the generator's output is the same: pixel norm and the kernel's scale both
 (z and one-hot), and cancel out.
 """
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -34,16 +35,15 @@ def copy_model(source: GANSynth, target: GANSynth) -> list[int]:
     rows = nearest_classes(source.pitches, target.pitches)
     latents = np.arange(source.latent_size)
     inputs = np.concatenate([latents, source.latent_size + rows])
-    pairs = list(zip(source.networks, target.networks, strict=True))
-    for theirs, ours in pairs:
+    pitched = _pitched_weights(target)
+    for theirs, ours in zip(source.networks, target.networks, strict=True):
         for weight, other in zip(ours.weights, theirs.weights, strict=True):
-            if weight.shape == other.shape and not _is_pitched(weight, ours):
+            if not any(weight is one for one in pitched):
                 weight.assign(other)
-    for theirs, ours in pairs[:2]:
-        ours.blocks[0].first.kernel.assign(tf.gather(theirs.blocks[0].first.kernel, inputs, axis=2))
-    theirs, ours = pairs[2]
-    ours.pitch.kernel.assign(tf.gather(theirs.pitch.kernel, rows, axis=1))
-    ours.pitch.bias.assign(tf.gather(theirs.pitch.bias, rows))
+    # Pitches are among the inputs of the generators' kernels, and are the outputs of the critic's head.
+    places = ((inputs, -2), (inputs, -2), (rows, -1), (rows, -1))
+    for weight, other, (chosen, axis) in zip(pitched, _pitched_weights(source), places, strict=True):
+        weight.assign(tf.gather(other, chosen, axis=axis))
     target.normalizer.assign(source.normalizer.a.numpy(), source.normalizer.b.numpy())
     return sorted(set(target.pitches) - set(source.pitches))
 
@@ -88,7 +88,8 @@ def _architecture(model: GANSynth) -> dict[str, object]:
     }
 
 
-def _is_pitched(weight, network) -> bool:
-    """Whether a weight has rows for pitches."""
-    pitched = [network.blocks[0].first.kernel] if hasattr(network, "latent_size") else network.pitch.weights
-    return any(weight is one for one in pitched)
+def _pitched_weights(model: GANSynth) -> list[keras.Variable]:
+    """The weights with a part for each pitch: the first kernel of both generators, the critic's pitch head."""
+    generators = model.generator, model.smoothed_generator
+    head = model.discriminator.pitch
+    return [*(generator.blocks[0].first.kernel for generator in generators), head.kernel, head.bias]

@@ -81,8 +81,11 @@ def test_the_tune_needs_no_midi_file(tiny_run, run_command, tmp_path):
     assert facts["num_notes"] == 128 and facts["midi_file"].endswith("tune.mid")
     wave = load_audio(tmp_path / "new" / "generated_clip.wav", 16000)
     assert 26 * 16000 < len(wave) < 28 * 16000 and np.abs(wave).max() > 0
-    refused = run_command("generate", *flags, "--pitch=60")
-    assert refused.code == 2 and "--midi_file alone" in refused.err
+    flags[1] = f"--output_dir={tmp_path / 'none'}"
+    for other, said in (("--pitch=60", "--midi_file alone"), ("--midi_file=mine.mid", "--tune or --midi_file")):
+        refused = run_command("generate", *flags, other)
+        assert refused.code == 2 and said in refused.err
+    assert not (tmp_path / "none").exists()  # A mistake leaves nothing behind.
 
 
 def test_a_clip_follows_its_midi_file(tiny_run, tune, run_command, tmp_path):

@@ -1,4 +1,4 @@
-"""The tune in the box."""
+"""The tune that comes with the package."""
 
 import pretty_midi
 
