@@ -7,9 +7,10 @@ Each small preset is given `--minutes`; then a pitch classifier is trained, ever
 held-out notes and their round trips, and one note of the same pitch of each is drawn as a rainbowgram and folded modulo
 its period. This project is trained a second time with settings that Magenta's code has, too (`SHARED`; the laptop
 preset has some that it lacks); with a Magenta to run, so is that, with the very same. Every step is one of the
-commands, printed as it is run, and all but Magenta's go on where they were stopped; `--only` chooses systems. With 40
-minutes it takes about six hours on two cores. In OUT stand a run folder for each system, `evaluation.md`, and `notes/`
-with the notes and their picture.
+commands, printed as it is run, and all but Magenta's go on where they were stopped; `--only` chooses systems. With
+`--side_by_side` each has a core of its own, as many as there are at a time. With 40 minutes it takes about six hours.
+In OUT stand a run folder for each system, `scores/` with what each was measured at, `evaluation.md`, and `notes/` with
+the notes and their picture. What is in `scores` and `notes` is not made again.
 """
 
 import argparse
@@ -21,11 +22,14 @@ import subprocess
 import sys
 
 import numpy as np
+import trials
 
 from gansynth_tf import audio, build_data, settings
+from gansynth_tf.evaluation import evaluate, table
 from gansynth_tf.hparams import HParams
 
 HERE = pathlib.Path(__file__).resolve().parent
+ROWS = "evaluation.jsonl"
 DATA = "laptop"  # The preset whose notes all of them learn.
 SYSTEMS = {  # Name: run folder.
     "GANSynth": "laptop", "Magenta": "magenta", "GANSynth with Magenta's settings": "same_settings",
@@ -43,21 +47,34 @@ SHARED = {  # Settings that both this project and Magenta's code have.
 PLAIN = {"mel_downscale": 1, "mel_if": "matrix", "pitch_scale": 1.0, "gradient_penalty_interval": 1}
 
 
-def run(command: str, *arguments: str) -> None:
+def run(name: str, *arguments: str) -> None:
     """One of the commands, in a process of its own."""
-    print(shlex.join([f"gansynth_{command}", *arguments]), flush=True)
-    subprocess.run([sys.executable, "-m", f"gansynth_tf.cli.{command}", *arguments], check=True)
+    print(shlex.join([f"gansynth_{name}", *arguments]), flush=True)
+    subprocess.run(trials.command(name, *arguments), check=True)
 
 
-def train(out: pathlib.Path, folder: str, minutes: float) -> None:
-    """One system."""
+def training(out: pathlib.Path, folder: str, minutes: float) -> list[str]:
+    """The command that trains one system."""
     values = SHARED | PLAIN if folder == "same_settings" else {}
     values |= {
         "train_root_dir": str(out / folder), "records_dir": str(out / "data"), "train_time_limit": 60 * minutes,
         "snapshot_metric_notes": 0,  # All is scored at the end.
     }  # fmt: skip
     preset = DATA if folder == "same_settings" else folder
-    run("train", f"--config={preset}", f"--hparams={json.dumps(values)}")
+    return trials.command("train", f"--config={preset}", f"--hparams={json.dumps(values)}")
+
+
+def train_all(out: pathlib.Path, folders: list[str], minutes: float, side_by_side: bool) -> None:
+    """This project's systems, one after the other or each on a core of its own."""
+    where = {"train_root_dir": str(out / DATA), "records_dir": str(out / "data")}
+    run("prepare", f"--config={DATA}", f"--hparams={json.dumps(where)}")
+    jobs = {folder: training(out, folder, minutes) for folder in folders}
+    if side_by_side:
+        trials.on_own_cores(jobs, out)
+        return
+    for job in jobs.values():
+        print(shlex.join(job[2:]), flush=True)
+        subprocess.run(job, check=True)
 
 
 def train_magenta(out: pathlib.Path, minutes: float, peer: list[str]) -> None:
@@ -80,17 +97,40 @@ def is_trained(out: pathlib.Path, folder: str) -> bool:
     return (run_folder / "samples.npz").is_file() or any((run_folder / "checkpoints").glob("*.index"))
 
 
-def score(out: pathlib.Path, num_notes: int) -> None:
-    """The judge, then the table."""
+def score(out: pathlib.Path, num_notes: int) -> list[dict]:
+    """The judge, then a row for each of the real notes' sets and for each system that is trained."""
     data = f"--hparams={json.dumps({'train_root_dir': str(out / DATA), 'records_dir': str(out / 'data')})}"
-    run("train_classifier", f"--config={DATA}", data, f"--output_dir={out / 'classifier'}")
-    there = {name: out / folder for name, folder in SYSTEMS.items() if is_trained(out, folder)}
-    there |= {"Magenta": out / "magenta" / "samples.npz"} if "Magenta" in there else {}
-    compared = ",".join(f"{name}={path}" for name, path in there.items())
-    run(
-        "evaluate", f"--config={DATA}", data, f"--compare={compared}", f"--classifier={out / 'classifier'}",
-        "--ceiling=wave,phase,linear,mel", f"--num_notes={num_notes}", f"--output_dir={out}",
-    )  # fmt: skip
+    if not (out / "classifier" / "export").is_dir():
+        run("train_classifier", f"--config={DATA}", data, f"--output_dir={out / 'classifier'}")
+    judged = [f"--config={DATA}", data, f"--classifier={out / 'classifier'}", f"--num_notes={num_notes}"]
+    rows = _scored(out / "scores" / "real", [*judged, "--ceiling=wave,phase,linear,mel"])
+    for name, folder in SYSTEMS.items():
+        scores = out / "scores" / folder
+        if is_trained(out, folder) or (scores / ROWS).is_file():
+            path = out / folder / "samples.npz" if folder == "magenta" else out / folder
+            rows += [row for row in _scored(scores, [*judged, f"--compare={name}={path}"]) if row["notes"] == name]
+    return rows
+
+
+def _scored(folder: pathlib.Path, arguments: list[str]) -> list[dict]:
+    """The rows of one evaluation, which is made once."""
+    if not (folder / ROWS).is_file():
+        run("evaluate", *arguments, f"--output_dir={folder}")
+    return [json.loads(line) for line in (folder / ROWS).read_text().splitlines()]
+
+
+def write_tables(out: pathlib.Path, rows: list[dict]) -> None:
+    """Prints and writes what all were measured at.
+
+    Raises:
+        ValueError: When they were not measured alike.
+    """
+    shared = [{name: row["protocol"][name] for name in ("data_fingerprint", "classifier", "num_bins")} for row in rows]
+    unlike = [row["notes"] for row, one in zip(rows, shared, strict=True) if one != shared[0]]
+    if unlike:
+        raise ValueError(f"Expected all rows to be of one data set and one judge. Delete the scores of: {unlike}")
+    print(f"{evaluate.format_table([(row['notes'], row) for row in rows])}\n\n{table.format_markdown(rows)}")
+    table.write_tables(rows, out, f"Notes: {rows[0]['protocol']['data']}; judge {shared[0]['classifier']}.")
 
 
 def draw(out: pathlib.Path, pitch: int) -> None:
@@ -102,9 +142,9 @@ def draw(out: pathlib.Path, pitch: int) -> None:
     notes.mkdir(parents=True, exist_ok=True)
     audio.save_wav(notes / "0_real.wav", _first(build_data.load_real_notes(hparams, split), pitch), hparams.sample_rate)
     for place, (name, folder) in enumerate(SYSTEMS.items(), start=1):
-        if is_trained(out, folder):
-            wave = _note(out, folder, pitch, hparams.sample_rate)
-            audio.save_wav(notes / f"{place}_{name.replace(' ', '_')}.wav", wave, hparams.sample_rate)
+        note = notes / f"{place}_{name.replace(' ', '_')}.wav"
+        if is_trained(out, folder) and not note.is_file():
+            audio.save_wav(note, _note(out, folder, pitch, hparams.sample_rate), hparams.sample_rate)
     run("plot", str(notes), f"--pitch={pitch}")
 
 
@@ -137,6 +177,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", default="runs/comparison", help="Where everything goes.")
     parser.add_argument("--only", default="*", help="Run folders to train, or patterns, with commas; none: score only.")
+    parser.add_argument("--side_by_side", action="store_true", help="Train on a core each, not one by one on all.")
     parser.add_argument("--minutes", type=float, default=40.0, help="Of training for each system.")
     parser.add_argument("--num_notes", type=int, default=1000, help="Of each system in the table.")
     parser.add_argument("--pitch", type=int, default=60, help="Of the notes that are drawn.")
@@ -144,14 +185,13 @@ def main() -> None:
     parser.add_argument("--peer_script", default="", help="magenta_peer.py")
     given = parser.parse_args()
     out = pathlib.Path(given.out)
-    for folder in SYSTEMS.values():
-        if not any(fnmatch.fnmatch(folder, pattern) for pattern in given.only.split(",")):
-            continue
-        if folder != "magenta":
-            train(out, folder, given.minutes)
-        elif given.peer_python and not is_trained(out, folder):
-            train_magenta(out, given.minutes, [given.peer_python, given.peer_script])
-    score(out, given.num_notes)
+    out.mkdir(parents=True, exist_ok=True)
+    patterns = given.only.split(",")
+    wanted = [one for one in SYSTEMS.values() if any(fnmatch.fnmatch(one, pattern) for pattern in patterns)]
+    train_all(out, [folder for folder in wanted if folder != "magenta"], given.minutes, given.side_by_side)
+    if "magenta" in wanted and given.peer_python and not is_trained(out, "magenta"):
+        train_magenta(out, given.minutes, [given.peer_python, given.peer_script])
+    write_tables(out, score(out, given.num_notes))
     draw(out, given.pitch)
 
 

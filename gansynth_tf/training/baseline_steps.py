@@ -77,8 +77,9 @@ class BaselineUpdates:
         def steps(iterator, num_steps, examples, fade, fade_step):
             totals, waited = tf.zeros([len(self.METRICS)]), tf.zeros([], tf.float64)
             for index in tf.range(num_steps):
-                batch, seconds = take(self.strategy, iterator, totals, self.times_data)
-                totals += update(batch, examples + tf.cast(index, tf.int64) * batch_size)
+                seen = examples + tf.cast(index, tf.int64) * batch_size
+                batch, seconds, seen = take(self.strategy, iterator, totals, seen, self.times_data)
+                totals += update(batch, seen)
                 waited += seconds
             means = tf.unstack(totals / tf.cast(num_steps, tf.float32))
             return dict(zip(self.METRICS, means, strict=True)), waited

@@ -58,17 +58,23 @@ class _Parts(typing.NamedTuple):
 
 
 def next_batch(
-    strategy: tf.distribute.Strategy, iterator: Iterator, after: tf.Tensor, timed: bool
-) -> tuple[dict, tf.Tensor]:
-    """The next batch, asked for when `after` is known, and the seconds that it took to come (0 where not timed)."""
+    strategy: tf.distribute.Strategy, iterator: Iterator, after: tf.Tensor, examples: tf.Tensor, timed: bool
+) -> tuple[dict, tf.Tensor, tf.Tensor]:
+    """The next batch, asked for when `after` is known, and the seconds that it took to come (0 where not timed).
+
+    The third is `examples`, known once the batch is there: what hangs on it, all that is random in an update, cannot
+    run in between and pass for a wait, as it would on a single core.
+    """
     if not timed:
-        return next(iterator), tf.zeros([], tf.float64)
+        return next(iterator), tf.zeros([], tf.float64), examples
     with tf.control_dependencies([after]):
         asked = tf.timestamp()
     with tf.control_dependencies([asked]):
         batch = next(iterator)
     with tf.control_dependencies(strategy.experimental_local_results(batch["label"])):
-        return batch, tf.timestamp() - asked
+        seconds = tf.timestamp() - asked
+    with tf.control_dependencies([seconds]):
+        return batch, seconds, tf.identity(examples)
 
 
 def _sum(a: tf.Tensor | None, b: tf.Tensor | None) -> tf.Tensor | None:
@@ -159,7 +165,7 @@ class Updates:
             for index in tf.range(num_steps):
                 seen = examples + tf.cast(index, tf.int64) * batch_size
                 now = tf.minimum(1.0, fade + tf.cast(index, tf.float32) * fade_step)
-                batch, seconds = take(self.strategy, iterator, totals, self.times_data)
+                batch, seconds, seen = take(self.strategy, iterator, totals, seen, self.times_data)
                 totals += update(batch, seen, now)
                 waited += seconds
             means = tf.unstack(totals / tf.cast(num_steps, tf.float32))

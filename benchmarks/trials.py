@@ -1,0 +1,182 @@
+"""Trains variants of a preset, several seeds each, scores them side by side and prints what each gives.
+
+    python benchmarks/trials.py savings --out=runs/savings
+
+Two trainings run at a time, each on a processor core of its own: networks as small as these do not gain from a second
+core. All learn from the same notes and are scored by one judge (`gansynth_evaluate`). Every step is a command of this
+project that goes on where it was stopped, and so does this one; `--only` chooses variants. OUT gets a run folder
+VARIANT_SEED for each training, `evaluation.md`, and `trials.json` with the figures of the table.
+"""
+
+import argparse
+import concurrent.futures
+import dataclasses
+import fnmatch
+import json
+import os
+import pathlib
+import queue
+import subprocess
+import sys
+
+import numpy as np
+
+from gansynth_tf import files
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+@dataclasses.dataclass(frozen=True)
+class Trial:
+    """What is compared: a preset, the settings of all variants, and those of each."""
+
+    preset: str
+    shared: dict
+    variants: dict[str, dict]
+
+
+TRIALS = {
+    # What the opt-in savings of docs/performance.md do to the metrics: the same number of updates for all.
+    "savings": Trial(
+        "quickstart",
+        {"total_num_images": 24_000, "train_time_limit": None, "snapshot_metric_notes": 0},
+        {
+            "penalty_1": {"gradient_penalty_interval": 1},
+            "penalty_2": {"gradient_penalty_interval": 2},
+            "penalty_4": {"gradient_penalty_interval": 4},
+            "penalty_16": {"gradient_penalty_interval": 16},
+            "bfloat16": {"precision": "mixed_bfloat16"},
+            "xla": {"jit_compile": True},
+        },
+    ),
+}
+COLUMNS = {  # Of the table: the name in evaluation.jsonl, how it is written.
+    "in tune": ("in_tune", ".2f"), "pitch accuracy": ("pitch_accuracy", ".2f"), "FID": ("fid", ".1f"),
+    "diversity": ("diversity", ".2f"), "generated to real": ("generated_to_real", ".2f"),
+    "copying z": ("copying_z", "+.1f"),
+}  # fmt: skip
+
+
+def command(name: str, *arguments: str) -> list[str]:
+    """One of the commands, as a process of its own."""
+    return [sys.executable, "-m", f"gansynth_tf.cli.{name}", *arguments]
+
+
+def on_own_cores(jobs: dict[str, list[str]], out: pathlib.Path) -> None:
+    """Runs commands, each on the next core that is free, its output in OUT/NAME.log.
+
+    The first failure is raised when the others are done.
+
+    Args:
+        jobs: Commands by name.
+        out: Where the logs go.
+    """
+    cores = queue.Queue()
+    for core in sorted(os.sched_getaffinity(0)):
+        cores.put(core)
+
+    def run(name: str, job: list[str]) -> None:
+        core = cores.get()
+        print(f"{name} on core {core}", flush=True)
+        try:
+            with (out / f"{name}.log").open("a") as log:
+                job = ["taskset", "-c", str(core), *job]
+                subprocess.run(job, check=True, stdout=log, stderr=subprocess.STDOUT)
+        finally:
+            cores.put(core)
+        print(f"{name} is done", flush=True)
+
+    with concurrent.futures.ThreadPoolExecutor(cores.qsize()) as pool:
+        for finished in [pool.submit(run, *job) for job in jobs.items()]:
+            finished.result()
+
+
+def trainings(out: pathlib.Path, trial: Trial, chosen: dict[str, dict], seeds: list[int]) -> dict[str, list[str]]:
+    """The command of every training, by the name of its run folder."""
+    jobs = {}
+    for seed in seeds:
+        for name, values in chosen.items():
+            run = f"{name}_{seed}"
+            values = trial.shared | values
+            values |= {"train_root_dir": str(out / run), "records_dir": str(out / "data"), "seed": seed}
+            jobs[run] = command("train", f"--config={trial.preset}", f"--hparams={json.dumps(values)}")
+    return jobs
+
+
+def score(out: pathlib.Path, trial: Trial, runs: list[str], num_notes: int) -> list[dict]:
+    """One judge for all; a row for real notes and for each run."""
+    data = {"train_root_dir": str(out), "records_dir": str(out / "data")}
+    where = [f"--config={trial.preset}", f"--hparams={json.dumps(trial.shared | data)}"]
+    subprocess.run(command("train_classifier", *where, f"--output_dir={out / 'classifier'}"), check=True)
+    compared = ",".join(f"{run}={out / run}" for run in runs)
+    before = out / "evaluation.jsonl"
+    before.unlink(missing_ok=True)
+    subprocess.run(
+        command("evaluate", *where, f"--compare={compared}", f"--classifier={out / 'classifier'}")
+        + [f"--num_notes={num_notes}", f"--output_dir={out}"],
+        check=True, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    return [json.loads(line) for line in before.read_text().splitlines()]
+
+
+def figures(out: pathlib.Path, rows: list[dict]) -> dict[str, dict]:
+    """The columns of every row, and how long the run took."""
+    found = {}
+    for row in rows:
+        fid = next((key for key in row if key.startswith("fid") and key[3:].isdigit()), "fid")
+        found[row["notes"]] = {name: row.get(fid if key == "fid" else key) for name, (key, _) in COLUMNS.items()}
+        metrics = out / row["notes"] / "metrics.jsonl"
+        if metrics.is_file():
+            last = json.loads(metrics.read_text().splitlines()[-1])
+            norms = [json.loads(line)["gradient_norm"] for line in metrics.read_text().splitlines()[-10:]]
+            found[row["notes"]] |= {"minutes": last["train_seconds"] / 60, "examples": last["examples"]}
+            found[row["notes"]] |= {"gradient norm": float(np.mean(norms))}
+    return found
+
+
+def table(found: dict[str, dict], variants: list[str], seeds: list[int]) -> str:
+    """Markdown: means over the seeds, and every seed's figure in brackets."""
+    columns = {"minutes": ".1f", "examples": ",.0f", **{name: form for name, (_, form) in COLUMNS.items()}}
+    columns |= {"gradient norm": ".2f"}
+    lines = [f"| variant | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
+    real = next(iter(found))
+    for name, runs in {real: [real]} | {v: [f"{v}_{seed}" for seed in seeds] for v in variants}.items():
+        cells = []
+        for column, form in columns.items():
+            values = [found[run].get(column) for run in runs if run in found]
+            values = [value for value in values if value is not None]
+            each = f" ({', '.join(format(value, form) for value in values)})" if len(set(values)) > 1 else ""
+            cells.append(format(float(np.mean(values)), form) + each if values else "-")
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Trains, scores, prints."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("trial", choices=sorted(TRIALS))
+    parser.add_argument("--out", default="runs/trials", help="Where everything goes.")
+    parser.add_argument("--only", default="*", help="Variants, or patterns, with commas.")
+    parser.add_argument("--seeds", default="0,1", help="With commas.")
+    parser.add_argument("--num_notes", type=int, default=500, help="Of each run, scored.")
+    given = parser.parse_args()
+    trial, out, seeds = TRIALS[given.trial], pathlib.Path(given.out), [int(seed) for seed in given.seeds.split(",")]
+    patterns = given.only.split(",")
+    chosen = {
+        name: values
+        for name, values in trial.variants.items()
+        if any(fnmatch.fnmatch(name, pattern) for pattern in patterns)
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    prepared = trial.shared | {"train_root_dir": str(out), "records_dir": str(out / "data")}
+    subprocess.run(command("prepare", f"--config={trial.preset}", f"--hparams={json.dumps(prepared)}"), check=True)
+    jobs = trainings(out, trial, chosen, seeds)
+    on_own_cores(jobs, out)
+    rows = score(out, trial, list(jobs), given.num_notes)
+    found = figures(out, rows)
+    files.write_json(out / "trials.json", found)
+    print(table(found, list(chosen), seeds))
+
+
+if __name__ == "__main__":
+    main()
