@@ -140,7 +140,8 @@ def table(found: dict[str, dict], variants: list[str], seeds: list[int]) -> str:
     columns |= {"gradient norm": ".2f"}
     lines = [f"| variant | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
     real = next(iter(found))
-    for name, runs in {real: [real]} | {v: [f"{v}_{seed}" for seed in seeds] for v in variants}.items():
+    runs_of = {real: [real]} | {variant: [f"{variant}_{seed}" for seed in seeds] for variant in variants}
+    for name, runs in runs_of.items():
         cells = []
         for column, form in columns.items():
             values = [found[run].get(column) for run in runs if run in found]
