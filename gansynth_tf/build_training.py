@@ -77,9 +77,7 @@ def make_training(
     return loop.TrainingLoop(run, updates, state, costs, reporter, keeper, _make_pace(hparams), hooks)
 
 
-def _make_datasets(
-    hparams: HParams, sets: list, pitch_classes: PitchClasses
-) -> Callable[[int, int], tf.data.Dataset]:
+def _make_datasets(hparams: HParams, sets: list, pitch_classes: PitchClasses) -> Callable[[int, int], tf.data.Dataset]:
     from gansynth_tf.data import pipeline
 
     def make_dataset(batch_size: int, start_example: int) -> tf.data.Dataset:
@@ -208,6 +206,7 @@ def _make_weights(hparams: HParams) -> LossWeights:
     from gansynth_tf.training import steps
 
     return steps.LossWeights(
+        adversarial=hparams.adversarial_loss,
         gradient_penalty=hparams.gradient_penalty_weight,
         gradient_penalty_target=hparams.gradient_penalty_target,
         gradient_penalty_interval=hparams.gradient_penalty_interval,
@@ -215,6 +214,8 @@ def _make_weights(hparams: HParams) -> LossWeights:
         generator_pitch=hparams.generator_ac_loss_weight,
         discriminator_pitch=hparams.discriminator_ac_loss_weight,
         consistency=hparams.gen_gl_consistency_loss_weight,
+        projection=hparams.pitch_projection,
+        augmentation=hparams.augment_probability,
     )
 
 

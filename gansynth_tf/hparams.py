@@ -49,6 +49,7 @@ _CHOICES = {
     "mel_if": ("matrix", "power_mean"),
     "precision": ("float32", "mixed_bfloat16", "mixed_float16"),
     "model_type": ("gansynth", "wavegan", "wavenet", "wavenet_autoencoder", "spectral_autoencoder"),
+    "adversarial_loss": ("wgan_gp", "logistic_r1"),
     "wavenet_output": ("mu_law", "logistics"),
 }
 
@@ -140,12 +141,15 @@ class HParams:
     spectral_code_size: int = 1984
     griffin_lim_iterations: int = 1000
     # ------------------------------------------------------------------------------------------ losses
+    adversarial_loss: str = "wgan_gp"  # See training/objectives.py. Magenta: wgan_gp.
     gradient_penalty_target: float = 1.0
     gradient_penalty_weight: float = 10.0
     gradient_penalty_interval: int = 1  # Penalty every k-th update with k times the weight. Magenta: 1.
     real_score_penalty_weight: float = 0.001
     generator_ac_loss_weight: float = 1.0
     discriminator_ac_loss_weight: float = 1.0
+    pitch_projection: bool = False  # Whether the logit of a note's pitch is part of the critic's score.
+    augment_probability: float = 0.0  # Of each change of a note that the critic is shown; training/augmentation.py.
     gen_gl_consistency_loss_weight: float = 0.0
     # ------------------------------------------------------------------------------------------ optimisation
     generator_learning_rate: float = 0.0004
@@ -211,10 +215,20 @@ class HParams:
             raise ValueError(f"keep_every_examples must be at least 0. Received: {self.keep_every_examples}")
         if not 0 <= self.seed < 2**31:
             raise ValueError(f"seed must be in 0..{2**31 - 1}. Received: {self.seed}")
+        if not 0 <= self.augment_probability <= 1:
+            raise ValueError(f"augment_probability must be in [0, 1]. Received: {self.augment_probability}")
         if not 0 < self.soundfont_hold_fraction <= 1:
             raise ValueError(f"soundfont_hold_fraction must be in (0, 1]. Received: {self.soundfont_hold_fraction}")
         if self.train_time_limit is not None and not self.train_time_limit > 0:
             raise ValueError(f"train_time_limit must be seconds above 0, or null. Received: {self.train_time_limit}")
+        self._check_architecture()
+
+    def _check_architecture(self) -> None:
+        """Settings that must fit each other."""
+        if self.augment_probability and self.data_type == "wave":
+            raise ValueError(
+                "augment_probability is for specgrams. Received: it with data_type 'wave'; set one of them"
+            )
         sizes = self.batch_size_schedule
         if not 1 <= len(sizes) <= self.num_resolutions or min(sizes) < 1:
             raise ValueError(

@@ -3,13 +3,32 @@
 Karras et al. 2018, sections 3 and 4. All tensors are channels-last, [batch, time, freq, channels].
 """
 
+import contextlib
+import contextvars
+from collections.abc import Iterator
+
 import keras
 import numpy as np
 import tensorflow as tf
 
+_one_pass_norms = contextvars.ContextVar("one_pass_norms", default=False)
 _SLOPE = 0.2  # Of the leaky ReLU for negative values; Magenta: 0.2.
 
 # ---------------------------------------------------------------------------------------------------- functions
+
+
+@contextlib.contextmanager
+def one_pass_norms() -> Iterator[None]:
+    """Where a graph is made inside, `leaky_pixel_norm` reads each point once, not twice: faster, equal to rounding.
+
+    For what runs here and now only: neither XLA nor TFLite has the operation (EuclideanNorm), so what is exported or
+    compiled does without.
+    """
+    token = _one_pass_norms.set(True)
+    try:
+        yield
+    finally:
+        _one_pass_norms.reset(token)
 
 
 def pixel_norm(x: tf.Tensor, epsilon: float = 1e-8) -> tf.Tensor:
@@ -59,7 +78,7 @@ def leaky_pixel_norm(x: tf.Tensor) -> tf.Tensor:
         The same shape as x.
     """
     leaky = tf.nn.leaky_relu(x, _SLOPE)
-    scale = _inverse_root_mean_square(leaky)
+    scale = _inverse_root_mean_square(leaky, one_pass=_one_pass_norms.get())
     y = leaky * scale
 
     def gradient(upstream):
@@ -74,8 +93,12 @@ def _leaky_relu_gradient(upstream: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
     return tf.raw_ops.LeakyReluGrad(gradients=upstream, features=tf.stop_gradient(y), alpha=_SLOPE)
 
 
-def _inverse_root_mean_square(x: tf.Tensor, epsilon: float = 1e-8) -> tf.Tensor:
-    mean_square = tf.reduce_mean(tf.square(_at_least_float32(x)), axis=-1, keepdims=True)
+def _inverse_root_mean_square(x: tf.Tensor, epsilon: float = 1e-8, one_pass: bool = False) -> tf.Tensor:
+    wide = _at_least_float32(x)
+    if one_pass:
+        mean_square = tf.square(tf.raw_ops.EuclideanNorm(input=wide, axis=[-1], keep_dims=True)) / x.shape[-1]
+    else:
+        mean_square = tf.reduce_mean(tf.square(wide), axis=-1, keepdims=True)
     return tf.cast(tf.math.rsqrt(mean_square + epsilon), x.dtype)
 
 

@@ -1,8 +1,9 @@
 """The training objective: Wasserstein scores, gradient penalty, score drift, pitch, STFT consistency.
 
 Every function takes tensors and returns a float32 scalar; weights are applied where the terms are added
-(training/steps.py).
-Gulrajani et al. 2017 (WGAN-GP), Karras et al. 2018 (drift), Odena et al. 2017 (auxiliary classifier).
+(training/objectives.py, training/steps.py).
+Gulrajani et al. 2017 (WGAN-GP), Karras et al. 2018 (drift), Odena et al. 2017 (auxiliary classifier); Goodfellow et al.
+2014 (non-saturating logistic loss), Mescheder et al. 2018 (R1).
 """
 
 import tensorflow as tf
@@ -47,6 +48,28 @@ def gradient_penalty(norms: tf.Tensor, target: float) -> tf.Tensor:
         target: Desired norm. Magenta: 1.
     """
     return tf.reduce_mean(tf.square(norms / target - 1.0))
+
+
+def logistic_loss(scores: tf.Tensor, real: bool) -> tf.Tensor:
+    """mean softplus(-score) where the notes should be taken for real, mean softplus(score) where for fakes.
+
+    The critic minimises it on both kinds; the generator minimises the first on fakes (Goodfellow et al. 2014, section
+    3, the form that does not saturate).
+
+    Args:
+        scores: [batch].
+        real: What they should be taken for.
+    """
+    return tf.reduce_mean(tf.nn.softplus(-scores if real else scores))
+
+
+def r1_penalty(norms: tf.Tensor) -> tf.Tensor:
+    """mean norm**2 / 2: R1 (Mescheder et al. 2018, equation 9).
+
+    Args:
+        norms: [batch], critic's gradient norms at real notes.
+    """
+    return tf.reduce_mean(tf.square(norms)) / 2.0
 
 
 def score_drift(real_scores: tf.Tensor) -> tf.Tensor:

@@ -53,8 +53,8 @@ class GANSynth(tf.Module):
         self.num_blocks = generator.resolutions.num_resolutions
         self.fade: float | None = None
         # Nothing in them branches on a tensor, and reading their source would take a third of the time to a first note.
-        self._specgrams = tf.function(self._make_specgrams, autograph=False)
-        self._waves = tf.function(self._make_waves, autograph=False)
+        self._specgrams = tf.function(layers.one_pass_norms()(self._make_specgrams), autograph=False)
+        self._waves = tf.function(layers.one_pass_norms()(self._make_waves), autograph=False)
 
     # ------------------------------------------------------------------------------------------ properties
 
@@ -177,14 +177,32 @@ class GANSynth(tf.Module):
         return self.normalizer.denormalize(self.generator(z, labels, num_blocks=num_blocks, fade=fade))
 
     def judge(
-        self, specgrams: tf.Tensor, num_blocks: int, fade: tf.Tensor | None, full_precision: bool = False
+        self, specgrams: tf.Tensor, num_blocks: int, fade: tf.Tensor | None, labels: tf.Tensor | None = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """The critic's scores [batch] and pitch logits [batch, pitches] of specgrams in physical units."""
-        normalised = self.normalizer.normalize(specgrams)
-        return self.discriminator(normalised, num_blocks=num_blocks, fade=fade, full_precision=full_precision)
+        """The critic's scores [batch] and pitch logits [batch, pitches].
+
+        Args:
+            specgrams: [batch, time, freq, 2] in physical units.
+            num_blocks, fade: See `real_specgrams`.
+            labels: [batch], the notes' classes; each score gets the logit of its note's pitch added then, which makes
+                the pitch head a projection (Miyato and Koyama 2018, equation 5).
+        """
+        return self._judge_image(self.normalizer.normalize(specgrams), num_blocks, fade, labels)
+
+    def _judge_image(self, image, num_blocks, fade, labels, full_precision=False) -> tuple[tf.Tensor, tf.Tensor]:
+        stage = {"num_blocks": num_blocks, "fade": fade, "full_precision": full_precision}
+        scores, pitch_logits = self.discriminator(image, **stage)
+        if labels is not None:
+            scores += tf.gather(pitch_logits, labels, batch_dims=1)
+        return scores, pitch_logits
 
     def score_gradients(
-        self, specgrams: tf.Tensor, num_blocks: int, fade: tf.Tensor | None
+        self,
+        specgrams: tf.Tensor,
+        num_blocks: int,
+        fade: tf.Tensor | None,
+        normalised: bool = False,
+        labels: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Scores, and their gradient's norm as the whole specgram would have it.
 
@@ -195,16 +213,20 @@ class GANSynth(tf.Module):
             specgrams: [batch, time, freq, 2] in physical units: the penalty is taken with respect to these, as in
                 Magenta, not to the normalised image.
             num_blocks, fade: See `real_specgrams`.
+            normalised: Take the gradient with respect to the normalised image after all.
+            labels: See `judge`.
 
         Returns:
             Scores [batch] and gradients [batch, time, freq, 2], scaled so that their norm is the whole one's.
         """
+        points = self.normalizer.normalize(specgrams) if normalised else specgrams
         with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(specgrams)
-            # Squares of 16-bit gradients, and their gradients, would overflow.
-            scores, _ = self.judge(specgrams, num_blocks, fade, full_precision=True)
+            tape.watch(points)
+            image = points if normalised else self.normalizer.normalize(points)
+            # In full precision: squares of 16-bit gradients, and their gradients, would overflow.
+            scores, _ = self._judge_image(image, num_blocks, fade, labels, full_precision=True)
         scale = self.generator.resolutions.scale_to_final(num_blocks)
-        return scores, tape.gradient(scores, specgrams) / float(np.sqrt(scale[0] * scale[1]))
+        return scores, tape.gradient(scores, points) / float(np.sqrt(scale[0] * scale[1]))
 
 
 def in_batches(make: Callable, z: np.ndarray, pitch: np.ndarray, latent_size: int, known: PitchClasses) -> np.ndarray:

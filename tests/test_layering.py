@@ -28,8 +28,8 @@ LAYERS = (
     ),
     (
         "training/strategy", "training/cluster", "training/costs", "training/checkpoints", "training/keeping",
-        "training/reporting", "training/transfer", "training/steps", "training/baseline_steps", "training/loop",
-        "training/classifier_training",
+        "training/reporting", "training/transfer", "training/objectives", "training/augmentation", "training/steps",
+        "training/baseline_steps", "training/loop", "training/classifier_training",
     ),
     (
         "generation/smf", "generation/midi", "generation/notes", "generation/instruments", "generation/levels",

@@ -42,6 +42,35 @@ def test_pixel_norm_does_not_depend_on_scale():
     np.testing.assert_allclose(np.mean(np.square(y), axis=-1), 1.0, rtol=1e-5)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+def test_one_pass_norms_change_nothing_but_rounding(dtype):
+    x = tf.cast(normal(2, 3, 5, 7), dtype)
+    x = tf.concat([x, 100.0 * x, tf.zeros_like(x)], axis=0)
+
+    def values_and_gradients():
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = layers.leaky_pixel_norm(x)
+            total = tf.reduce_sum(y * tf.sin(y))
+        return y.numpy().astype(np.float32), tape.gradient(total, x).numpy().astype(np.float32)
+
+    plain = values_and_gradients()
+    with layers.one_pass_norms():
+        once = values_and_gradients()
+    for ours, theirs in zip(once, plain, strict=True):
+        assert np.isfinite(ours).all()
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5 if dtype == "float32" else 0.02, atol=1e-6)
+
+
+def test_one_pass_norms_are_for_what_is_made_inside():
+    def operations(make):
+        graph = tf.function(make).get_concrete_function(tf.TensorSpec([None, 7], tf.float32)).graph
+        return {operation.type for operation in graph.get_operations()}
+
+    assert "EuclideanNorm" in operations(layers.one_pass_norms()(layers.leaky_pixel_norm))
+    assert "EuclideanNorm" not in operations(layers.leaky_pixel_norm)
+
+
 # ---------------------------------------------------------------------------------------------------- box scaling
 
 

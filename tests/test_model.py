@@ -63,7 +63,10 @@ def test_many_notes_equal_one_by_one(model):
     assert together.shape == (number, 8, 16, 2)
     for index in (0, 63, 64, 127, 128, 129):
         alone = model.generate_specgrams(z[index : index + 1], pitches[index : index + 1])
-        np.testing.assert_allclose(alone[0], together[index], atol=1e-4)
+        # In the networks' units: one note and 64 are convolved in another order, which random weights spread by up to
+        # 3e-5 of [-1, 1]. Physical ones are up to 15 times as large.
+        written, expected = (model.normalizer.normalize(s).numpy() for s in (alone[0], together[index]))
+        np.testing.assert_allclose(written, expected, atol=5e-5)
     assert model.generate(z, pitches).shape == (number, SAMPLES)
 
 

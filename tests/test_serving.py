@@ -76,7 +76,8 @@ def test_a_note_beyond_full_scale_is_turned_down_as_a_whole(make_tiny_model, tmp
     waves = loud.generate(z, pitch)
     assert np.abs(waves).max() > 1.5
     saved = tf.saved_model.load(str(export.export_model(loud, tmp_path / "loud")))
-    np.testing.assert_allclose(saved({"z": tf.constant(z), "pitch": tf.constant(pitch)}), waves, rtol=1e-4, atol=1e-4)
+    served = saved({"z": tf.constant(z), "pitch": tf.constant(pitch)})
+    np.testing.assert_allclose(served, waves, atol=1e-4 * np.abs(waves).max())
     for content, wave in zip(saved.signatures["wav"](z=z, pitch=pitch)["wav_bytes"].numpy(), waves, strict=True):
         samples, _ = soundfile.read(io.BytesIO(content), dtype="float32")
         np.testing.assert_allclose(samples, wave / max(1.0, np.abs(wave).max()), atol=1e-3)
@@ -94,7 +95,9 @@ def test_a_gap_in_the_range_takes_the_lower_neighbour_when_both_are_as_near(make
     saved = tf.saved_model.load(str(export.export_model(gaps, tmp_path / "gaps")))
     z = gaps.sample_z(6, seed=3)
     audio = saved({"z": tf.constant(z), "pitch": tf.constant([41, 42, 44, 46, 47, 49])})
-    np.testing.assert_allclose(audio, gaps.generate(z, [40, 43, 43, 43, 50, 50]), rtol=1e-4, atol=1e-5)
+    expected = gaps.generate(z, [40, 43, 43, 43, 50, 50])
+    # What is served takes pixel norm's mean in two passes, notes here and now in one (layers.one_pass_norms).
+    np.testing.assert_allclose(audio, expected, atol=1e-4 * np.abs(expected).max())
 
 
 def test_no_number_makes_nan(loaded, model):

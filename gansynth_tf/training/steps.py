@@ -13,10 +13,12 @@ from collections.abc import Callable, Iterator
 import keras
 import tensorflow as tf
 
-from gansynth_tf import latents, layers, losses
+from gansynth_tf import latents, losses
 from gansynth_tf.model import GANSynth
 from gansynth_tf.networks import Discriminator, Generator
 from gansynth_tf.schedules import StageSchedule
+from gansynth_tf.training import augmentation
+from gansynth_tf.training.objectives import OBJECTIVES
 
 Metrics = dict[str, tf.Tensor]
 
@@ -26,13 +28,17 @@ class LossWeights:
     """What each term of the objective counts.
 
     Args:
+        adversarial: The game, a name in training/objectives.py.
         gradient_penalty, gradient_penalty_target: Weight and desired gradient norm.
         gradient_penalty_interval: The penalty is taken every k-th update, with k times the weight.
         score_drift: Weight of the mean squared real score.
         generator_pitch, discriminator_pitch: Weights of the pitch loss on fakes and on reals.
         consistency: Weight of the STFT-consistency loss, used in the last stage only.
+        projection: Whether the logit of a note's pitch is part of its score; see GANSynth.judge.
+        augmentation: Probability of each of the changes of training/augmentation.py.
     """
 
+    adversarial: str = "wgan_gp"
     gradient_penalty: float = 10.0
     gradient_penalty_target: float = 1.0
     gradient_penalty_interval: int = 1
@@ -40,6 +46,8 @@ class LossWeights:
     generator_pitch: float = 10.0
     discriminator_pitch: float = 10.0
     consistency: float = 0.0
+    projection: bool = False
+    augmentation: float = 0.0
 
 
 METRICS = (
@@ -121,6 +129,7 @@ class Updates:
         self.strategy = strategy
         self.schedule = schedule
         self.weights = weights
+        self.objective = OBJECTIVES[weights.adversarial]
         self.ema_decay = ema_decay
         self.seed = seed
         self.jit_compile = jit_compile
@@ -221,21 +230,22 @@ class Updates:
         fade = fade if self.schedule.is_transition(stage) else None
         step_seed = tf.random.fold_in(tf.constant([self.seed, 0], tf.int32), tf.cast(examples, tf.int32))
         seeds = tf.unstack(tf.random.split(step_seed, 3))
-        gradients, metrics = parts.generator(fade, *self._draw(stage, seeds[0]))
+        changes = self._draw_changes(stage, step_seed)
+        gradients, metrics = parts.generator(fade, *self._draw(stage, seeds[0]), changes[0])
         self.generator_optimizer.apply(gradients, self._active(self.model.generator, stage))
         # One network after the other: at the same time they would need the memory of both.
         with tf.control_dependencies(list(metrics.values())):
-            reals = self.model.real_specgrams(batch["audio"], num_blocks, fade)
+            reals = self._changed(self.model.real_specgrams(batch["audio"], num_blocks, fade), changes[1])
         # Drawn here, since XLA would draw others.
         mixing = self._own_share(tf.random.stateless_uniform([self.schedule.batch_size(stage)], seeds[2]))
         drawn = self._draw(stage, seeds[1])
-        gradients, found = parts.critic[penalise](fade, *drawn, reals, batch["label"], mixing)
+        gradients, found = parts.critic[penalise](fade, *drawn, changes[2], reals, batch["label"], mixing)
         self.discriminator_optimizer.apply(gradients, self._active(self.model.discriminator, stage))
         metrics = metrics | found
         return tf.stack([metrics[name] for name in METRICS])
 
     def _generator_gradients(
-        self, stage: int, fade: tf.Tensor | None, z: tf.Tensor, labels: tf.Tensor
+        self, stage: int, fade: tf.Tensor | None, z: tf.Tensor, labels: tf.Tensor, changes: tf.Tensor | None
     ) -> tuple[list[tf.Tensor], Metrics]:
         """What raises the fakes' scores and their pitches' likelihood."""
         num_blocks = self.schedule.num_blocks(stage)
@@ -243,10 +253,11 @@ class Updates:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
             fakes = self.model.fake_specgrams(z, labels, num_blocks, fade)
-            scores, pitch_logits = self.model.judge(fakes, num_blocks, fade)
+            seen = self._changed(fakes, changes)
+            scores, pitch_logits = self.model.judge(seen, num_blocks, fade, self._projected(labels))
             pitch = losses.pitch_loss(pitch_logits, labels)
             consistency = self._consistency(fakes, stage)
-            adversarial = losses.generator_loss(scores)
+            adversarial = self.objective.generator(scores)
             total = adversarial + self.weights.generator_pitch * pitch + self.weights.consistency * consistency
             share = self._share(total, self.generator_optimizer)
         gradients = tape.gradient(share, variables)
@@ -261,23 +272,24 @@ class Updates:
         fade: tf.Tensor | None,
         z: tf.Tensor,
         fake_labels: tf.Tensor,
+        changes: tf.Tensor | None,
         reals: tf.Tensor,
         labels: tf.Tensor,
         mixing: tf.Tensor,
     ) -> tuple[list[tf.Tensor], Metrics]:
-        """What lowers the fakes' scores less the reals', the penalties and the reals' pitch loss.
+        """What tells fakes from reals, lowers the penalties and the reals' pitch loss.
 
         The loss is a sum of three terms, each with a pass of its own through the critic; their gradients are taken one
         after the other, so that only one pass is in memory.
         """
         num_blocks = self.schedule.num_blocks(stage)
-        fakes = self.model.fake_specgrams(z, fake_labels, num_blocks, fade)
+        fakes = self._changed(self.model.fake_specgrams(z, fake_labels, num_blocks, fade), changes)
         terms = [
             functools.partial(self._real_term, num_blocks, fade, reals, labels),
-            functools.partial(self._fake_term, num_blocks, fade, fakes),
+            functools.partial(self._fake_term, num_blocks, fade, fakes, fake_labels),
         ]
         if penalise:
-            terms.append(functools.partial(self._penalty_term, num_blocks, fade, reals, fakes, mixing))
+            terms.append(functools.partial(self._penalty_term, num_blocks, fade, reals, labels, fakes, mixing))
         variables = [v.value for v in self._active(self.model.discriminator, stage)]
         gradients, total, metrics = [None] * len(variables), 0.0, {"gradient_penalty": 0.0, "gradient_norm": 0.0}
         for term in terms:
@@ -298,29 +310,37 @@ class Updates:
     def _real_term(
         self, num_blocks: int, fade: tf.Tensor | None, reals: tf.Tensor, labels: tf.Tensor
     ) -> tuple[tf.Tensor, Metrics]:
-        """What the critic minimises on reals: their negative score, its drift, their pitch loss."""
-        scores, pitch_logits = self.model.judge(reals, num_blocks, fade)
+        """What the critic minimises on reals: with its score, the score's drift, their pitch loss."""
+        scores, pitch_logits = self.model.judge(reals, num_blocks, fade, self._projected(labels))
         pitch, score = losses.pitch_loss(pitch_logits, labels), tf.reduce_mean(scores)
         drift = self.weights.score_drift * losses.score_drift(scores)
-        loss = drift + self.weights.discriminator_pitch * pitch - score
+        loss = drift + self.weights.discriminator_pitch * pitch + self.objective.real(scores)
         return loss, {"real_score": score, "real_pitch_loss": pitch}
 
-    def _fake_term(self, num_blocks: int, fade: tf.Tensor | None, fakes: tf.Tensor) -> tuple[tf.Tensor, Metrics]:
-        """What the critic minimises on fakes: their score."""
-        scores, _ = self.model.judge(fakes, num_blocks, fade)
-        score = tf.reduce_mean(scores)
-        return score, {"fake_score": score}
+    def _fake_term(
+        self, num_blocks: int, fade: tf.Tensor | None, fakes: tf.Tensor, labels: tf.Tensor
+    ) -> tuple[tf.Tensor, Metrics]:
+        """What the critic minimises on fakes."""
+        scores, _ = self.model.judge(fakes, num_blocks, fade, self._projected(labels))
+        return self.objective.fake(scores), {"fake_score": tf.reduce_mean(scores)}
 
     def _penalty_term(
-        self, num_blocks: int, fade: tf.Tensor | None, reals: tf.Tensor, fakes: tf.Tensor, mixing: tf.Tensor
+        self,
+        num_blocks: int,
+        fade: tf.Tensor | None,
+        reals: tf.Tensor,
+        labels: tf.Tensor,
+        fakes: tf.Tensor,
+        mixing: tf.Tensor,
     ) -> tuple[tf.Tensor, Metrics]:
-        """The gradient penalty between reals and fakes."""
-        between = layers.blend(reals, fakes, mixing[:, None, None, None])
-        _, gradients = self.model.score_gradients(between, num_blocks, fade)
+        """The gradient penalty, where the objective takes it; a projected score goes by the real notes' pitches."""
+        points = self.objective.penalised(reals, fakes, mixing)
+        chosen = (self.objective.normalised, self._projected(labels))
+        _, gradients = self.model.score_gradients(points, num_blocks, fade, *chosen)
         norms = losses.gradient_norms(gradients)
         # Skipped updates are made up for by the interval, in the loss and in the reported means.
         interval = float(self.weights.gradient_penalty_interval)
-        penalty = interval * losses.gradient_penalty(norms, self.weights.gradient_penalty_target)
+        penalty = interval * self.objective.penalty(norms, self.weights.gradient_penalty_target)
         metrics = {"gradient_penalty": penalty, "gradient_norm": interval * tf.reduce_mean(norms)}
         return self.weights.gradient_penalty * penalty, metrics
 
@@ -335,6 +355,22 @@ class Updates:
 
     def _active(self, network: Generator | Discriminator, stage: int) -> list[keras.Variable]:
         return network.active_variables(self.schedule.num_blocks(stage), self.schedule.is_transition(stage))
+
+    def _projected(self, labels: tf.Tensor) -> tf.Tensor | None:
+        """What `judge` is told of the notes' pitches."""
+        return labels if self.weights.projection else None
+
+    def _changed(self, specgrams: tf.Tensor, draws: tf.Tensor | None) -> tf.Tensor:
+        """Specgrams as the critic is shown them."""
+        return specgrams if draws is None else augmentation.augment(specgrams, self.weights.augmentation, draws)
+
+    def _draw_changes(self, stage: int, seed: tf.Tensor) -> list[tf.Tensor | None]:
+        """This replica's share of what changes fakes in the generator's turn, reals, and fakes in the critic's."""
+        if not self.weights.augmentation:
+            return [None] * 3
+        shape = [3, self.schedule.batch_size(stage), augmentation.NUM_DRAWS]
+        draws = tf.random.stateless_uniform(shape, tf.random.fold_in(seed, 1))
+        return [self._own_share(one) for one in tf.unstack(draws)]
 
     def _draw(self, stage: int, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """This replica's share of a batch of latents, and their labels, drawn as often as the data's pitches."""

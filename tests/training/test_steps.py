@@ -503,3 +503,58 @@ def test_waiting_for_data_is_measured(make):
 
 def slow():
     time.sleep(0.1)
+
+
+# ---------------------------------------------------------------------------------------------------- options
+
+
+def test_logistic_losses_are_the_weighted_sum_of_their_terms(make):
+    weights = LossWeights("logistic_r1", gradient_penalty=7.0, score_drift=0.0, discriminator_pitch=2.0)
+    training = make(weights=weights)
+    with eagerly():
+        metrics = training.run(4)
+    assert metrics["gradient_penalty"] > 0
+    scored = metrics["discriminator_loss"] - 7.0 * metrics["gradient_penalty"] - 2.0 * metrics["real_pitch_loss"]
+    # Jensen: a mean of softplus lies above the softplus of the mean.
+    lowest = np.logaddexp(0, -metrics["real_score"]) + np.logaddexp(0, metrics["fake_score"])
+    assert lowest - 1e-5 <= scored < lowest + 1.0
+
+
+OPTIONS = {
+    "logistic": LossWeights("logistic_r1"),
+    "projection": LossWeights(projection=True, generator_pitch=0.0, discriminator_pitch=0.0),
+    "augmentation": LossWeights(augmentation=0.7),
+    "all": LossWeights("logistic_r1", 5.0, gradient_penalty_interval=2, projection=True, augmentation=0.7),
+}
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+@pytest.mark.parametrize("loudness", [0.0, 0.5])
+def test_every_option_moves_all_active_weights_and_stays_finite(make, option, loudness):
+    training = make(weights=OPTIONS[option])
+    before = training.weights()
+    metrics = training.run(3, fade=0.4, loudness=loudness)
+    after = training.weights()
+    moved = {name for name in before if not np.array_equal(before[name], after[name])}
+    assert np.isfinite(list(metrics.values())).all()
+    if loudness and option != "projection":
+        assert moved == training.active(3)
+    assert all(np.isfinite(weight).all() for weight in after.values())
+
+
+@pytest.mark.parametrize("option", ["all", "augmentation"])
+def test_options_are_drawn_alike_in_one_call_and_in_several(make, option):
+    several, one = make(weights=OPTIONS[option]), make(weights=OPTIONS[option])
+    for step in range(3):
+        several.run(1, first_step=step, fade_step=0.1)
+    one.run(1, num_steps=3, fade_step=0.1)
+    assert_same_weights(several, one, atol=2e-5)
+
+
+def test_two_replicas_train_as_one_with_every_option(make, mirrored):
+    settings = {"weights": OPTIONS["all"], "optimizer": keras.optimizers.SGD}
+    alone, shared = make(**settings), make(strategy=mirrored, **settings)
+    for training in (alone, shared):
+        training.metrics = training.run(3, num_steps=2, fade=0.4)
+    for name in ("real_score", "fake_score", "gradient_penalty", "generator_loss", "discriminator_loss"):
+        assert shared.metrics[name] == pytest.approx(alone.metrics[name], rel=2e-3, abs=1e-4), name
