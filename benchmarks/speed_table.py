@@ -3,9 +3,10 @@
     python benchmarks/speed_table.py
 
 Seconds for one note and for eight, with random weights: they do not change the time. A WaveNet draws whole notes with
-its cache, the making of the graph included; without the cache it would take days, so `--naive_samples` samples are
-timed and multiplied. Prints Markdown and writes every figure into `benchmarks/speed_table.json`; the same command goes
-on where it was stopped. It takes about an hour on two cores, which must have nothing else to do.
+its cache, the making of the graph included, or only `--cached_samples` of them; without the cache it would take days,
+so `--naive_samples` samples are timed and multiplied. Prints Markdown and writes every figure into
+`benchmarks/speed_table.json`; the same command goes on where it was stopped. It takes about an hour on two cores, which
+must have nothing else to do.
 """
 
 import argparse
@@ -55,11 +56,14 @@ def time_network(preset: str, batch: int, runs: int = 7) -> dict:
     return {"seconds": float(np.median(seconds)), "runs": seconds}
 
 
-def time_cached(batch: int) -> dict:
-    """Seconds of whole notes, once."""
-    model = make_model("wavenet")
+def time_cached(batch: int, num_samples: int) -> dict:
+    """Seconds of whole notes; from shorter ones, after one that is not counted, where `num_samples` is not 0."""
+    hparams = HParams().override(settings.read_preset("wavenet"))
+    whole, shorter = hparams.audio_length, num_samples or hparams.audio_length
+    model = build.make_model(hparams.override({"audio_length": shorter}), PITCHES)
     z = model.sample_z(batch, seed=0)
-    return {"seconds": timed(lambda: model.generate(z, [60] * batch)), "samples": model.audio_length}
+    seconds = [timed(lambda: model.generate(z, [60] * batch)) for _ in range(2 if num_samples else 1)]
+    return {"seconds": seconds[-1] * whole / shorter, "samples": shorter}
 
 
 def time_naive(batch: int, num_samples: int) -> dict:
@@ -76,11 +80,11 @@ def time_naive(batch: int, num_samples: int) -> dict:
     return {"seconds": seconds * model.audio_length, "samples": num_samples}
 
 
-def measure(row: str, batch: int, naive_samples: int) -> dict:
+def measure(row: str, batch: int, naive_samples: int, cached_samples: int) -> dict:
     """One cell."""
     match row:
         case "WaveNet, cached":
-            return time_cached(batch)
+            return time_cached(batch, cached_samples)
         case "WaveNet, naive":
             return time_naive(batch, naive_samples)
     return time_network(ROWS[row], batch)
@@ -94,8 +98,8 @@ def format_table(cells: dict) -> str:
         for batch in BATCHES:
             own, fastest = cells[f"{row}, {batch}"]["seconds"], cells[f"GANSynth, {batch}"]["seconds"]
             texts += [f"{own:.3g} s" if own < 1000 else f"{own:,.0f} s", f"{own / fastest:,.1f}"]
-        samples = cells[f"{row}, 1"].get("samples")
-        extrapolated = f" (from {samples} samples)" if row.endswith("naive") else ""
+        drawn = [cells[f"{row}, {batch}"].get("samples") for batch in BATCHES]
+        extrapolated = f" ({' and '.join(f'{count:,}' for count in drawn)} samples drawn)" if drawn[0] else ""
         lines.append(f"| {row}{extrapolated} | {' | '.join(texts)} |")
     return "\n".join(
         [*lines, "", f"In the paper WaveNet takes {PAPERS_RATIO:,} times as long as GANSynth for one note."]
@@ -107,6 +111,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--out", default=str(pathlib.Path(__file__).with_suffix(".json")), help="The figures.")
     parser.add_argument("--naive_samples", type=int, default=4, help="Timed of the WaveNet without a cache.")
+    parser.add_argument("--cached_samples", type=int, default=0, help="Drawn by the one with a cache; 0: whole notes.")
     given = parser.parse_args()
     out = pathlib.Path(given.out)
     found = json.loads(out.read_text()) if out.is_file() else {"cells": {}}
@@ -117,7 +122,7 @@ def main() -> None:
             name = f"{row}, {batch}"
             if name not in found["cells"]:
                 print(f"Measuring {name} …", flush=True)
-                found["cells"][name] = measure(row, batch, given.naive_samples)
+                found["cells"][name] = measure(row, batch, given.naive_samples, given.cached_samples)
                 files.write_json(out, found)
     if "bound" not in found:
         print("Measuring the WaveNet's bound …", flush=True)

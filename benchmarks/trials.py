@@ -35,6 +35,11 @@ class Trial:
     variants: dict[str, dict]
 
 
+_LOGISTIC = {
+    "adversarial_loss": "logistic_r1", "gradient_penalty_weight": 1.0,
+    "generator_ac_loss_weight": 1.0, "discriminator_ac_loss_weight": 1.0,
+}  # fmt: skip
+_PROJECTION = {"pitch_projection": True, "generator_ac_loss_weight": 0.0, "discriminator_ac_loss_weight": 0.0}
 TRIALS = {
     # What the opt-in savings of docs/performance.md do to the metrics: the same number of updates for all.
     "savings": Trial(
@@ -47,6 +52,22 @@ TRIALS = {
             "penalty_16": {"gradient_penalty_interval": 16},
             "bfloat16": {"precision": "mixed_bfloat16"},
             "xla": {"jit_compile": True},
+        },
+    ),
+    # What learns fastest from little.
+    "recipes": Trial(
+        "quickstart",
+        {"total_num_images": 24_000, "train_time_limit": None, "snapshot_metric_notes": 0},
+        {
+            "wgan_gp": {},
+            "penalty_100": {"gradient_penalty_weight": 100.0},
+            "pitch_2": {"generator_ac_loss_weight": 2.0},
+            "augmented": {"augment_probability": 0.3},
+            "logistic": _LOGISTIC,
+            "logistic_slower": _LOGISTIC | {"generator_learning_rate": 0.002, "discriminator_learning_rate": 0.002},
+            "logistic_augmented": _LOGISTIC | {"augment_probability": 0.3},
+            "logistic_projection": _LOGISTIC | _PROJECTION,
+            "projection": _PROJECTION,
         },
     ),
 }
