@@ -115,7 +115,8 @@ def test_tensorflow_alone_serves_it(threads, tiny_run, exported, tmp_path):
         for name, values in expected.items():
             found = answers[f"{name} {batch}"]
             assert found.shape == values.shape and found.dtype == np.float32 and np.isfinite(found).all(), name
-            np.testing.assert_allclose(found, values, atol=1e-4 if "specgram" in name else 1e-5, err_msg=name)
+            # The network's rounding, in physical units up to 15 times as large: see layers.one_pass_norms.
+            np.testing.assert_allclose(found, values, atol=5e-4 if "specgram" in name else 1e-5, err_msg=name)
         encoded = model.representation.encode(wave[:batch]).numpy()
         np.testing.assert_allclose(answers[f"encode {batch}"][..., 0], encoded[..., 0], atol=1e-4)
         quiet = waves / np.maximum(1, np.abs(waves).max(axis=1, keepdims=True))
