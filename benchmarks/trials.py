@@ -22,8 +22,7 @@ import sys
 import numpy as np
 
 from gansynth_tf import files
-
-HERE = pathlib.Path(__file__).resolve().parent
+from gansynth_tf.evaluation import table as evaluated
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,8 +143,7 @@ def figures(out: pathlib.Path, rows: list[dict]) -> dict[str, dict]:
     """The columns of every row, and how long the run took."""
     found = {}
     for row in rows:
-        fid = next((key for key in row if key.startswith("fid") and key[3:].isdigit()), "fid")
-        found[row["notes"]] = {name: row.get(fid if key == "fid" else key) for name, (key, _) in COLUMNS.items()}
+        found[row["notes"]] = {name: row.get(evaluated.find_metric(row, key)) for name, (key, _) in COLUMNS.items()}
         metrics = out / row["notes"] / "metrics.jsonl"
         if metrics.is_file():
             last = json.loads(metrics.read_text().splitlines()[-1])

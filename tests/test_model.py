@@ -70,6 +70,13 @@ def test_many_notes_equal_one_by_one(model):
     assert model.generate(z, pitches).shape == (number, SAMPLES)
 
 
+def test_notes_made_here_are_those_of_the_graph_that_is_exported(model, notes):
+    labels = tf.constant(model.pitch_classes.to_index(notes[1]))
+    exported = model.waves_from_labels(tf.constant(notes[0]), labels).numpy()
+    # Pixel norm takes its mean of squares in one pass in the one, in two in the other (layers.one_pass_norms).
+    np.testing.assert_allclose(model.generate(*notes), exported, atol=1e-4 * np.abs(exported).max())
+
+
 def test_no_notes(model):
     nothing = np.zeros((0, LATENT)), np.zeros(0, int)
     assert model.generate(*nothing).shape == (0, SAMPLES)

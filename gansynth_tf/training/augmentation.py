@@ -12,7 +12,7 @@ import tensorflow as tf
 from gansynth_tf.spectral import LOG_FLOOR
 
 NUM_DRAWS = 12  # Random numbers for a note: which of the four changes, and two for each.
-LARGEST_GAIN_DB = 6.0
+LARGEST_GAIN_DB = 6.0  # Of a mel specgram's log power; twice that where the channel is a log magnitude.
 LARGEST_SHIFT = 1 / 8  # Of the frames, either way.
 LARGEST_MASK = 1 / 6  # Of the frames, and of the bands.
 _LOG_POWER_PER_DB = 0.1 * 2.302585
