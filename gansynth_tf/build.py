@@ -15,7 +15,7 @@ from gansynth_tf import build_baselines
 from gansynth_tf.hparams import NOT_INHERITED, HParams
 from gansynth_tf.pitches import PitchClasses
 from gansynth_tf.schedules import ResolutionSchedule, StageSchedule, num_filters
-from gansynth_tf.settings import read_experiment, read_pitches
+from gansynth_tf.settings import find_model, read_experiment, read_pitches
 
 if typing.TYPE_CHECKING:
     from gansynth_tf.baselines.note_model import NoteModel
@@ -136,12 +136,13 @@ def make_model(hparams: HParams, pitch_classes: PitchClasses) -> GANSynth | Note
     return GANSynth(make_representation(hparams), make_normalizer(hparams), *networks, pitch_classes)
 
 
-def load(path: str | os.PathLike) -> GANSynth | ExportedGANSynth:
+def load(path: str | os.PathLike = "") -> GANSynth | ExportedGANSynth:
     """A model to play with.
 
     Args:
-        path: A run folder (train_root_dir); an exported folder, whose newest version counts, or one of its versions; or
-            a model of Magenta's: its folder, its zip, one of its stages, a checkpoint.
+        path: A run folder (train_root_dir); an exported folder, whose newest version counts, or one of its versions; a
+            packed model; or a model of Magenta's: its folder, its zip, one of its stages, a checkpoint. Nothing, or
+            "box": the model that comes with the package.
 
     Returns:
         The model, of a run folder standing where its newest checkpoint stands. All kinds have `generate(z, pitch)`,
@@ -151,10 +152,9 @@ def load(path: str | os.PathLike) -> GANSynth | ExportedGANSynth:
     Raises:
         ValueError: When the folder is none, or holds no complete model; the message says what is missing.
     """
-    from gansynth_tf import export, magenta_folders
-    from gansynth_tf.training import checkpoints
+    from gansynth_tf import export, magenta_folders, packed
 
-    run = pathlib.Path(path).expanduser()
+    run = find_model(path)
     exported = export.find_export(run)
     if exported is not None:
         return export.ExportedGANSynth(exported)
@@ -163,15 +163,30 @@ def load(path: str | os.PathLike) -> GANSynth | ExportedGANSynth:
         for remark in source.remarks:
             warnings.warn(remark, stacklevel=2)
         return model
+    return _load_packed(run) if packed.is_packed(run) else _load_run(run)
+
+
+def _load_packed(folder: pathlib.Path) -> GANSynth:
+    from gansynth_tf import packed
+
+    hparams = read_experiment(folder / packed.EXPERIMENT_FILE)
+    model = make_model(hparams, read_pitches(folder / packed.PITCHES_FILE))
+    packed.read_weights(model, folder)
+    return model
+
+
+def _load_run(run: pathlib.Path) -> GANSynth | NoteModel:
+    from gansynth_tf.training import checkpoints
+
     experiment = run / checkpoints.EXPERIMENT_FILE
     if not experiment.is_file():
         found = "which has none" if run.is_dir() else "which does not exist"
         raise ValueError(
-            f"Expected a run folder with {checkpoints.EXPERIMENT_FILE}. Received: {path}, {found}. "
+            f"Expected a run folder with {checkpoints.EXPERIMENT_FILE}. Received: {run}, {found}. "
             "Pass the train_root_dir of a training run, an exported folder, or a model of Magenta's."
         )
     if checkpoints.latest_checkpoint(run) is None or not (run / checkpoints.PITCHES_FILE).is_file():
-        raise ValueError(f"{path} holds no finished checkpoint yet. Train longer, or pass another folder.")
+        raise ValueError(f"{run} holds no finished checkpoint yet. Train longer, or pass another folder.")
     hparams = read_experiment(experiment)
     model = make_model(hparams, read_pitches(run / checkpoints.PITCHES_FILE))
     _set_stage(model, hparams, *checkpoints.read_newest_model(model, run))
@@ -240,20 +255,23 @@ def _set_stage(model: GANSynth, hparams: HParams, clock: int, stage: int, second
 
 
 def describe_run(run: pathlib.Path) -> dict:
-    """What an exported model says about its making: settings, examples seen, data.
+    """What an exported or packed model says about its making: settings, examples seen, data.
 
     Args:
-        run: A run folder that `load` accepts, or a model of Magenta's.
+        run: A run folder that `load` accepts, a packed model, or a model of Magenta's.
 
     Returns:
         A dict of JSON's types: "hparams", "training" and "training_data".
     """
     import tensorflow as tf
 
-    from gansynth_tf import magenta_folders, magenta_import
+    from gansynth_tf import magenta_folders, magenta_import, packed
     from gansynth_tf.data import records
     from gansynth_tf.training import checkpoints
 
+    if packed.is_packed(run):
+        made = {name: packed.read_facts(run)[name] for name in ("training", "training_data")}
+        return {"hparams": read_experiment(run / packed.EXPERIMENT_FILE).to_dict()} | made
     if magenta_folders.is_magenta(run):
         with magenta_import.open_model(run) as source:
             return {

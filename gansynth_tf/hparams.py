@@ -35,6 +35,9 @@ NOT_INHERITED = (
     *RESUMABLE_CHANGES, *SOURCE_KEYS, "dataset_name", "sources", "seed", "init_from", "train_progressive",
 )  # fmt: skip
 
+# Settings that say where files are on the machine that trained.
+_PLACES = ("train_root_dir", "records_dir", "data_path", "tfds_data_dir", "soundfont_path", "init_from")
+
 _CHOICES = {
     "dataset_name": ("soundfont", "folder", "records", "nsynth_tfds", "nsynth_records", "mix"),
     "data_type": ("linear", "phase", "mel", "wave"),
@@ -282,6 +285,12 @@ class HParams:
                 nearest = difflib.get_close_matches(key, names, n=1, cutoff=0.0)[0]
                 raise ValueError(f"Unknown hparam {key!r}. Did you mean {nearest!r}?")
         return dataclasses.replace(self, **values)
+
+    def without_files(self) -> "HParams":
+        """A copy that does not say where files are."""
+        defaults = {field.name: field.default for field in dataclasses.fields(self)}
+        sources = tuple({k: v for k, v in source.items() if k not in _PLACES} for source in self.sources)
+        return dataclasses.replace(self, sources=sources, **{name: defaults[name] for name in _PLACES})
 
     def to_dict(self) -> dict:
         """Flat dict of JSON types, as in `experiment.json`."""

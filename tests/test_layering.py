@@ -42,6 +42,7 @@ LAYERS = (
         "exploration/directions", "exploration/effects", "exploration/sliders", "exploration/specgrams",
         "exploration/nearest", "exploration/encoding",
         "rainbow", "folding", "plots", "snapshots", "warmup", "serving", "lite", "serving_baselines", "export",
+        "packed",
     ),
     (
         "settings", "magenta_folders", "magenta_import", "build_data", "build_baselines", "build", "build_training",
@@ -50,7 +51,7 @@ LAYERS = (
     (
         "cli/entry", "cli/prepare", "cli/plan", "cli/train", "cli/generate", "cli/plot", "cli/export", "cli/evaluate",
         "cli/explore", "cli/encode", "cli/autoencode",
-        "cli/convert", "cli/train_classifier", "cli/quickstart",
+        "cli/convert", "cli/pack", "cli/train_classifier", "cli/quickstart",
     ),
 )  # fmt: skip
 LAYER = {module: number for number, modules in enumerate(LAYERS) for module in modules}
