@@ -108,7 +108,8 @@ def score(out: pathlib.Path, num_notes: int) -> list[dict]:
         scores = out / "scores" / folder
         if is_trained(out, folder) or (scores / ROWS).is_file():
             path = out / folder / "samples.npz" if folder == "magenta" else out / folder
-            rows += [row for row in _scored(scores, [*judged, f"--compare={name}={path}"]) if row["notes"] == name]
+            scored = _scored(scores, [*judged, f"--compare={name}={path}"])
+            rows += [row for row in scored if row["notes"] != "real"]  # An autoencoder's are "(reconstructions)".
     return rows
 
 

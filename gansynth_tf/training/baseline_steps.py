@@ -88,8 +88,14 @@ class BaselineUpdates:
 
     def _update(self, batch: dict, examples: tf.Tensor) -> tf.Tensor:
         """One update on all replicas; the metrics' means over them, in order."""
-        metrics = self.strategy.run(self._replica_update, args=(batch, examples))
+        metrics = self.strategy.run(self._wait_and_update, args=(batch, examples))
         return self.strategy.reduce("MEAN", metrics, axis=None)
+
+    def _wait_and_update(self, batch: dict, examples: tf.Tensor) -> tf.Tensor:
+        """An update that begins when `examples` is known, so that none of it passes for a wait (steps.next_batch)."""
+        with tf.control_dependencies([examples]):
+            batch = {name: tf.identity(value) for name, value in batch.items()}
+        return self._replica_update(batch, examples)
 
     def _replica_update(self, batch: dict, examples: tf.Tensor) -> tf.Tensor:
         raise NotImplementedError

@@ -544,7 +544,8 @@ def test_every_option_moves_all_active_weights_and_stays_finite(make, option, lo
 
 @pytest.mark.parametrize("option", ["all", "augmentation"])
 def test_options_are_drawn_alike_in_one_call_and_in_several(make, option):
-    several, one = make(weights=OPTIONS[option]), make(weights=OPTIONS[option])
+    # Adam would make a whole step of a gradient that is nothing but rounding, which differs with the threads at hand.
+    several, one = (make(weights=OPTIONS[option], optimizer=keras.optimizers.SGD) for _ in range(2))
     for step in range(3):
         several.run(1, first_step=step, fade_step=0.1)
     one.run(1, num_steps=3, fade_step=0.1)
