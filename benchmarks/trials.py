@@ -38,6 +38,10 @@ _LOGISTIC = {
     "adversarial_loss": "logistic_r1", "gradient_penalty_weight": 1.0,
     "generator_ac_loss_weight": 1.0, "discriminator_ac_loss_weight": 1.0,
 }  # fmt: skip
+_WGAN_GP = {
+    "adversarial_loss": "wgan_gp", "gradient_penalty_weight": 10.0, "pitch_projection": False,
+    "generator_ac_loss_weight": 10.0, "discriminator_ac_loss_weight": 10.0,
+}  # fmt: skip
 _PROJECTION = {"pitch_projection": True, "generator_ac_loss_weight": 0.0, "discriminator_ac_loss_weight": 0.0}
 TRIALS = {
     # What the opt-in savings of docs/performance.md do to the metrics: the same number of updates for all.
@@ -67,6 +71,30 @@ TRIALS = {
             "logistic_augmented": _LOGISTIC | {"augment_probability": 0.3},
             "logistic_projection": _LOGISTIC | _PROJECTION,
             "projection": _PROJECTION,
+        },
+    ),
+    # The recipe for a few hundred notes beside the paper's loss, the same networks and notes, for the same time.
+    "small": Trial(
+        "small_data",
+        {"train_time_limit": 2400.0, "snapshot_metric_notes": 0, "keep_every_examples": 8_000},
+        {
+            "small_data": {},
+            "wgan_gp": _WGAN_GP,
+            # One change each.
+            "augmented": {"augment_probability": 0.3},
+            "r1_10": {"gradient_penalty_weight": 10.0},
+            "r1_0.1": {"gradient_penalty_weight": 0.1},
+            "r1_lazy": {"gradient_penalty_interval": 8},
+            "slower": {"generator_learning_rate": 0.002, "discriminator_learning_rate": 0.002},
+            "batch_16": {"batch_size_schedule": [16]},
+            "batch_4": {"batch_size_schedule": [4]},
+            "pitch_scale_1": {"pitch_scale": 1.0},
+            "pitch_head": {"generator_ac_loss_weight": 1.0, "discriminator_ac_loss_weight": 1.0},
+            "wide": {"fmap_max": 64},
+            "bfloat16": {"precision": "mixed_bfloat16"},
+            "fast_average": {"ema_decay": 0.995},
+            "pitch_scale_2": {"pitch_scale": 2.0},
+            "growing": {"train_progressive": True},
         },
     ),
 }
@@ -123,17 +151,19 @@ def trainings(out: pathlib.Path, trial: Trial, chosen: dict[str, dict], seeds: l
     return jobs
 
 
-def score(out: pathlib.Path, trial: Trial, runs: list[str], num_notes: int) -> list[dict]:
-    """One judge for all; a row for real notes and for each run."""
+def score(
+    out: pathlib.Path, trial: Trial, runs: dict[str, pathlib.Path], num_notes: int, folder: pathlib.Path
+) -> list[dict]:
+    """One judge for all; a row for real notes and for each run, given by name. Tables go to the folder."""
     data = {"train_root_dir": str(out), "records_dir": str(out / "data")}
     where = [f"--config={trial.preset}", f"--hparams={json.dumps(trial.shared | data)}"]
     subprocess.run(command("train_classifier", *where, f"--output_dir={out / 'classifier'}"), check=True)
-    compared = ",".join(f"{run}={out / run}" for run in runs)
-    before = out / "evaluation.jsonl"
+    compared = ",".join(f"{name}={run}" for name, run in runs.items())
+    before = folder / "evaluation.jsonl"
     before.unlink(missing_ok=True)
     subprocess.run(
         command("evaluate", *where, f"--compare={compared}", f"--classifier={out / 'classifier'}")
-        + [f"--num_notes={num_notes}", f"--output_dir={out}"],
+        + [f"--num_notes={num_notes}", f"--output_dir={folder}"],
         check=True, stdout=subprocess.DEVNULL,
     )  # fmt: skip
     return [json.loads(line) for line in before.read_text().splitlines()]
@@ -179,8 +209,11 @@ def main() -> None:
     parser.add_argument("--only", default="*", help="Variants, or patterns, with commas.")
     parser.add_argument("--seeds", default="0,1", help="With commas.")
     parser.add_argument("--num_notes", type=int, default=500, help="Of each run, scored.")
+    parser.add_argument("--minutes", type=float, default=None, help="Of training for each; none: what the trial says.")
     given = parser.parse_args()
     trial, out, seeds = TRIALS[given.trial], pathlib.Path(given.out), [int(seed) for seed in given.seeds.split(",")]
+    if given.minutes:
+        trial = dataclasses.replace(trial, shared=trial.shared | {"train_time_limit": 60 * given.minutes})
     patterns = given.only.split(",")
     chosen = {
         name: values
@@ -192,7 +225,7 @@ def main() -> None:
     subprocess.run(command("prepare", f"--config={trial.preset}", f"--hparams={json.dumps(prepared)}"), check=True)
     jobs = trainings(out, trial, chosen, seeds)
     on_own_cores(jobs, out)
-    rows = score(out, trial, list(jobs), given.num_notes)
+    rows = score(out, trial, {run: out / run for run in jobs}, given.num_notes, out)
     found = figures(out, rows)
     files.write_json(out / "trials.json", found)
     print(table(found, list(chosen), seeds))

@@ -1,0 +1,96 @@
+"""What the trainings of benchmarks/trials.py reach minute by minute: scores every kept checkpoint and draws curves.
+
+    python benchmarks/trials.py small --out=runs/small --only=small_data,wgan_gp
+    python benchmarks/learning_curves.py small --out=runs/small
+
+A run that is told to (`keep_every_examples`) keeps a checkpoint every so often. OUT/curves gets the judge's tables,
+`curves.json` with a list of points for each run, and `curves.png`: a panel for each figure, a line for each run, all
+seeds of a variant in one colour, real held-out notes dashed.
+"""
+
+import argparse
+import json
+import pathlib
+
+import trials
+
+from gansynth_tf import files
+from gansynth_tf.evaluation import table as evaluated
+
+PANELS = ("in tune", "FID", "diversity", "copying z")
+
+
+def find_points(out: pathlib.Path) -> dict[str, list[tuple[int, float, pathlib.Path]]]:
+    """Of every run (examples, minutes, folder) of each kept checkpoint, the earliest first."""
+    found = {}
+    for metrics in sorted(out.glob("*/metrics.jsonl")):
+        rows = [json.loads(line) for line in metrics.read_text().splitlines()]
+        points = []
+        for kept in sorted(metrics.parent.glob("kept/examples_*")):
+            examples = int(kept.name.rpartition("_")[2])
+            seconds = [row["train_seconds"] for row in rows if row["examples"] >= examples]
+            points.append((examples, (seconds or [rows[-1]["train_seconds"]])[0] / 60, kept))
+        if points:
+            found[metrics.parent.name] = points
+    return found
+
+
+def measure(out: pathlib.Path, trial: trials.Trial, num_notes: int) -> dict[str, list[dict]]:
+    """Of every run its points, each with its figures; "real" has one."""
+    points = find_points(out)
+    if not points:
+        raise SystemExit(f"No run in {out} has kept checkpoints; train them first (see --help).")
+    places = {f"{run} at {examples}": kept for run, each in points.items() for examples, _, kept in each}
+    rows = {row["notes"]: row for row in trials.score(out, trial, places, num_notes, out / "curves")}
+
+    def figures(row: dict) -> dict[str, float]:
+        return {name: row.get(evaluated.find_metric(row, key)) for name, (key, _) in trials.COLUMNS.items()}
+
+    curves = {"real": [figures(next(iter(rows.values())))]}
+    for run, each in points.items():
+        curves[run] = [
+            {"examples": examples, "minutes": round(minutes, 2), **figures(rows[f"{run} at {examples}"])}
+            for examples, minutes, _ in each
+        ]
+    return curves
+
+
+def draw(curves: dict[str, list[dict]], path: pathlib.Path) -> None:
+    """The picture."""
+    import matplotlib.pyplot as plt
+
+    figure, panels = plt.subplots(1, len(PANELS), figsize=(4 * len(PANELS), 3.4), layout="constrained")
+    variants = list(dict.fromkeys(run.rpartition("_")[0] for run in curves if run != "real"))
+    for panel, name in zip(panels, PANELS, strict=True):
+        for run, points in curves.items():
+            if run == "real":
+                panel.axhline(points[0][name], color="black", linestyle="--", linewidth=1, label="real, held out")
+                continue
+            colour = f"C{variants.index(run.rpartition('_')[0])}"
+            label = run.rpartition("_")[0] if run.endswith("_0") else None
+            minutes, values = zip(*((p["minutes"], p[name]) for p in points if p[name] is not None), strict=True)
+            panel.plot(minutes, values, color=colour, marker=".", label=label)
+        panel.set(title=name, xlabel="minutes of training")
+    panels[1].set_yscale("log")
+    panels[0].legend()
+    with files.replacing(path) as beside:
+        figure.savefig(beside, dpi=100)
+    plt.close(figure)
+
+
+def main() -> None:
+    """Scores, writes, draws."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("trial", choices=sorted(trials.TRIALS))
+    parser.add_argument("--out", default="runs/trials", help="Where benchmarks/trials.py wrote.")
+    parser.add_argument("--num_notes", type=int, default=500, help="Of each checkpoint, scored.")
+    given = parser.parse_args()
+    out = pathlib.Path(given.out)
+    curves = measure(out, trials.TRIALS[given.trial], given.num_notes)
+    files.write_json(out / "curves" / "curves.json", curves)
+    draw(curves, out / "curves" / "curves.png")
+    print(f"Saved to {out / 'curves'}: curves.json, curves.png")
+
+
+if __name__ == "__main__":
+    main()
