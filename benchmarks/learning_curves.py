@@ -15,7 +15,6 @@ import pathlib
 import trials
 
 from gansynth_tf import files
-from gansynth_tf.evaluation import table as evaluated
 
 PANELS = ("in tune", "FID", "diversity", "copying z")
 
@@ -43,13 +42,10 @@ def measure(out: pathlib.Path, trial: trials.Trial, num_notes: int) -> dict[str,
     places = {f"{run} at {examples}": kept for run, each in points.items() for examples, _, kept in each}
     rows = {row["notes"]: row for row in trials.score(out, trial, places, num_notes, out / "curves")}
 
-    def figures(row: dict) -> dict[str, float]:
-        return {name: row.get(evaluated.find_metric(row, key)) for name, (key, _) in trials.COLUMNS.items()}
-
-    curves = {"real": [figures(next(iter(rows.values())))]}
+    curves = {"real": [trials.columns_of(next(iter(rows.values())))]}
     for run, each in points.items():
         curves[run] = [
-            {"examples": examples, "minutes": round(minutes, 2), **figures(rows[f"{run} at {examples}"])}
+            {"examples": examples, "minutes": round(minutes, 2), **trials.columns_of(rows[f"{run} at {examples}"])}
             for examples, minutes, _ in each
         ]
     return curves

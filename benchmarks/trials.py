@@ -169,11 +169,16 @@ def score(
     return [json.loads(line) for line in before.read_text().splitlines()]
 
 
+def columns_of(row: dict) -> dict[str, float]:
+    """What the table shows of a row of the evaluation."""
+    return {name: row.get(evaluated.find_metric(row, key)) for name, (key, _) in COLUMNS.items()}
+
+
 def figures(out: pathlib.Path, rows: list[dict]) -> dict[str, dict]:
     """The columns of every row, and how long the run took."""
     found = {}
     for row in rows:
-        found[row["notes"]] = {name: row.get(evaluated.find_metric(row, key)) for name, (key, _) in COLUMNS.items()}
+        found[row["notes"]] = columns_of(row)
         metrics = out / row["notes"] / "metrics.jsonl"
         if metrics.is_file():
             last = json.loads(metrics.read_text().splitlines()[-1])

@@ -20,6 +20,7 @@ WEIGHTS_FILE = "weights.npz"
 MODEL_FILE = "model.json"  # Where its growth stands, and the facts of its making.
 EXPERIMENT_FILE = "experiment.json"  # Settings and pitches are kept as in a run folder.
 PITCHES_FILE = "pitches.json"
+_FILES = frozenset((WEIGHTS_FILE, MODEL_FILE, EXPERIMENT_FILE, PITCHES_FILE))
 _PARTS = ("first", "second", "to_specgram", "from_specgram")  # Of a block.
 _HEADS = ("score", "pitch")  # Of the critic.
 
@@ -34,7 +35,7 @@ def pack(model: GANSynth, folder: str | os.PathLike, hparams: Mapping, facts: Ma
 
     Args:
         model: Trained.
-        folder: Replaced if it holds a packed model.
+        folder: Replaced if it holds a packed model and nothing else.
         hparams: The settings that the model is built by, of JSON's types.
         facts: What else model.json shall say, of JSON's types.
 
@@ -42,8 +43,10 @@ def pack(model: GANSynth, folder: str | os.PathLike, hparams: Mapping, facts: Ma
         ValueError: When a weight is not finite in half precision, or the folder holds something else.
     """
     folder = pathlib.Path(folder).expanduser()
-    if folder.exists() and not is_packed(folder) and (not folder.is_dir() or any(folder.iterdir())):
-        raise ValueError(f"Expected a new or empty folder, or one with a packed model. Received: {folder}")
+    if folder.exists() and not (folder.is_dir() and _FILES.issuperset(os.listdir(folder))):
+        raise ValueError(
+            f"Expected a new or empty folder, or one with a packed model and nothing else. Received: {folder}"
+        )
     weights = {name: np.asarray(weight, _dtype(name)) for name, weight in named_weights(model).items()}
     broken = [name for name, weight in weights.items() if not np.isfinite(weight).all()]
     if broken:

@@ -81,6 +81,22 @@ def test_a_run_starts_from_it(packed_run, run_command, tmp_path):
     assert gansynth_tf.load(tmp_path / "run").pitches == [61, 62, 63, 64]
 
 
+def test_it_is_drawn_without_notes_and_without_leaving_any(packed_run, run_command, tmp_path):
+    folder = shutil.copytree(packed_run, tmp_path / "copy")
+    finished = run_command("plot", str(folder), f"--output_dir={tmp_path / 'plots'}")
+    assert finished.code == 0, finished.err
+    assert (tmp_path / "plots" / "generated.png").is_file() and not (tmp_path / "plots" / "real.png").exists()
+    assert sorted(path.name for path in folder.iterdir()) == sorted(path.name for path in packed_run.iterdir())
+
+
+def test_what_else_stands_in_its_folder_is_not_replaced(packed_run, run_command, tmp_path):
+    folder = shutil.copytree(packed_run, tmp_path / "copy")
+    assert run_command("pack", f"--ckpt_dir={packed_run}", f"--output_dir={folder}").code == 0
+    (folder / "my_song.wav").write_bytes(b"mine")
+    finished = run_command("pack", f"--ckpt_dir={packed_run}", f"--output_dir={folder}")
+    assert finished.code == 2 and "nothing else" in finished.err and (folder / "my_song.wav").is_file()
+
+
 def test_it_is_exported(packed_run, run_command, tmp_path):
     finished = run_command("export", f"--ckpt_dir={packed_run}", f"--export_dir={tmp_path / 'export'}")
     assert finished.code == 0, finished.err

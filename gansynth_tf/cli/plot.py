@@ -105,7 +105,9 @@ def _real_notes(path: pathlib.Path, pitches):
     """Training notes of these pitches, [rows, columns, samples]; None when the model has come without them."""
     import numpy as np
 
-    if not (path / "experiment.json").is_file() or magenta_folders.is_magenta(path):
+    from gansynth_tf import packed
+
+    if not (path / "experiment.json").is_file() or magenta_folders.is_magenta(path) or packed.is_packed(path):
         return None
     hparams = settings.read_experiment(path / "experiment.json").override({"train_root_dir": str(path)})
     try:
