@@ -86,6 +86,13 @@ class Progress:
     examples_left: float
     seconds_left: float | None = None
 
+    @property
+    def done(self) -> float:
+        """Share of the run that is behind it: of its time, where that is given, else of its examples."""
+        if self.seconds_left is None or self.clock >= self.total:
+            return self.clock / self.total
+        return self.seconds / max(self.seconds + self.seconds_left, 1e-9)
+
 
 class Reporter:
     """Writes what happens in a run to the terminal, to metrics.jsonl and to TensorBoard.
@@ -144,7 +151,7 @@ class Reporter:
         self._timed_seconds += seconds
         self._waited_seconds += waited
         self._progress = progress
-        if time.monotonic() - self._reported >= self.every_seconds or progress.clock >= progress.total:
+        if time.monotonic() - self._reported >= self.every_seconds or progress.done >= 1:
             self._write_row(progress)
 
     def add_snapshot(self, examples: int, seconds: float, metrics: dict[str, float]) -> None:
@@ -215,14 +222,14 @@ class Reporter:
             f"disk {format_bytes(self._disk_bytes)}  ETA {'?' if left is None else format_seconds(left)}"
         )
         if not self.out.isatty():
-            self.say(f"{progress.examples} examples  {100 * progress.clock / progress.total:.1f} %  {text}")
+            self.say(f"{progress.examples} examples  {100 * progress.done:.1f} %  {text}")
             return
         if self._bar is None:
             from tqdm import tqdm
 
             bar_format = "{percentage:3.0f}%|{bar:20}| {desc}"
-            self._bar = tqdm(total=progress.total, file=self.out, dynamic_ncols=True, bar_format=bar_format)
-        self._bar.n = progress.clock
+            self._bar = tqdm(total=1.0, file=self.out, dynamic_ncols=True, bar_format=bar_format)
+        self._bar.n = progress.done
         self._bar.set_description_str(f"{progress.examples} examples  {text}")
 
     def close(self) -> None:

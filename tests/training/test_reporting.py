@@ -226,10 +226,10 @@ def test_status_line(tmp_path, clock):
 def test_eta_of_a_run_that_is_given_time(tmp_path, clock):
     out = io.StringIO()
     reporter = make_reporter(tmp_path, out=out)
-    reporter.add(progress(150, clock=400, seconds_left=3700.0), METRICS, 20, 1.0, 0.0)
+    reporter.add(progress(150, 1300.0, clock=4, seconds_left=3700.0), METRICS, 20, 1.0, 0.0)
     reporter.close()
     line = out.getvalue()
-    assert line.startswith("150 examples  40.0 %")
+    assert line.startswith("150 examples  26.0 %")  # Of the time; of the examples it is 0.4.
     assert line.endswith("20.0 notes/s  waiting for data 0.0 %  disk 0 MB  ETA 1h01m\n")
 
 
