@@ -18,6 +18,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import tensorflow as tf  # noqa: E402  (the line above must come first)
 
+# A shell starts what runs in the background with Ctrl-C ignored, and commands under test would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # Two logical CPUs stand for two devices; they must be named before TensorFlow starts.
 _CPU = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(_CPU, [tf.config.LogicalDeviceConfiguration() for _ in range(2)])
