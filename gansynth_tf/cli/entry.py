@@ -51,7 +51,7 @@ def run(main: Callable[..., int | None], operands: str = "") -> None:
         sys.exit(2)
 
 
-def load_tensorflow(open_devices: bool = True, cpu_devices: int = 1) -> None:
+def load_tensorflow(open_devices: bool = True) -> None:
     """Imports TensorFlow and opens its devices with stderr closed.
 
     It writes about its build and missing GPUs there before anyone can ask it to be quiet; what goes wrong comes as an
@@ -59,7 +59,6 @@ def load_tensorflow(open_devices: bool = True, cpu_devices: int = 1) -> None:
 
     Args:
         open_devices: False for what must itself say which devices there are, as a cluster does.
-        cpu_devices: How many devices the processor is divided into.
     """
     sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
@@ -68,9 +67,6 @@ def load_tensorflow(open_devices: bool = True, cpu_devices: int = 1) -> None:
         with _hidden("sklearn", "matplotlib"), _without_collection():
             import tensorflow as tf
 
-        if cpu_devices > 1:
-            parts = [tf.config.LogicalDeviceConfiguration()] * cpu_devices
-            tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], parts)
         if open_devices:
             tf.config.list_logical_devices()
     finally:

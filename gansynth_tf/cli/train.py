@@ -37,12 +37,6 @@ flags.DEFINE_bool(
 flags.DEFINE_enum(
     "strategy", "auto", ["auto", "one_device", "mirrored", "multi_worker", "tpu"], "How tf.distribute spreads the work."
 )
-flags.DEFINE_integer(
-    "cpu_devices",
-    1,
-    "Without a GPU: share each batch among this many devices that the processor is divided into. The training is the "
-    "same; small networks are faster with one for each core.",
-)
 
 
 def settings_from_flags() -> HParams:
@@ -62,8 +56,7 @@ def settings_from_flags() -> HParams:
 def main() -> int:
     """Trains; 0 at the end and after a stop, 1 when the losses diverged or another worker is gone."""
     hparams = settings_from_flags()
-    choice = _check_strategy()
-    entry.load_tensorflow(not os.environ.get("TF_CONFIG"), FLAGS.cpu_devices)
+    entry.load_tensorflow(open_devices=not os.environ.get("TF_CONFIG"))
     if FLAGS.dry_run:
         print(plan.describe(hparams))
         return 0
@@ -76,23 +69,11 @@ def main() -> int:
     from gansynth_tf.training import strategy
     from gansynth_tf.training.cluster import Cluster
 
-    chosen, run = strategy.make_strategy(choice), pathlib.Path(hparams.train_root_dir)
+    chosen, run = strategy.make_strategy(FLAGS.strategy), pathlib.Path(hparams.train_root_dir)
     if not Cluster(chosen).is_chief:
         return _train(hparams, chosen)
     with files.locked(run, "training in"):
         return _train(hparams, chosen)
-
-
-def _check_strategy() -> str:
-    """The strategy that the flags ask for."""
-    if FLAGS.cpu_devices == 1:
-        return FLAGS.strategy
-    if FLAGS.cpu_devices < 1:
-        raise ValueError(f"--cpu_devices expects 1 or more, at best one for each core. Received: {FLAGS.cpu_devices}")
-    if FLAGS.strategy not in ("auto", "mirrored") or os.environ.get("TF_CONFIG"):
-        asked = f"--strategy={FLAGS.strategy}, TF_CONFIG={os.environ.get('TF_CONFIG', '')!r}"
-        raise ValueError(f"--cpu_devices goes with --strategy=mirrored on one machine only. Received: {asked}")
-    return "mirrored"
 
 
 def _train(hparams: HParams, strategy: tf.distribute.Strategy) -> int:

@@ -76,8 +76,6 @@ def test_settings(hparams, words, fails):
         (["quickstart"], ["Expected flags only", "quickstart"]),
         (["--seed=one"], ["--seed=one", "'one'"]),
         (["--strategy=horovod"], ["--strategy=horovod", "mirrored"]),
-        (["--cpu_devices=0"], ["--cpu_devices expects 1 or more", "Received: 0"]),
-        (["--cpu_devices=2", "--strategy=one_device"], ["--cpu_devices goes with --strategy=mirrored", "one_device"]),
         (["--strategy=tpu", '--hparams={"train_root_dir": "/proc/run"}'], ["--strategy=tpu expects a TPU"]),
     ],
 )

@@ -222,7 +222,7 @@ def test_a_preset_file_and_a_run_that_is_given_time(tiny_hparams, run_command, t
 @pytest.mark.slow
 def test_two_replicas_share_a_batch(tiny_hparams, run_command, tmp_path):
     run = tmp_path / "run"
-    uneven = run_command("train", tiny_hparams(run), "--cpu_devices=2")
+    uneven = run_command("train", tiny_hparams(run), "--strategy=mirrored")
     assert uneven.code == 2 and "multiples of the 2 replicas" in uneven.err and not list(tmp_path.iterdir())
     finished = run_command("train", tiny_hparams(run, **SIMPLE | {"total_num_images": 8}), "--strategy=mirrored")
     assert finished.code == 0, finished.err
@@ -243,5 +243,5 @@ def test_diverged_losses_end_the_run(tiny_hparams, run_command, tmp_path):
 def test_help_lists_the_flags(run_command):
     finished = run_command("train", "--help")
     assert finished.code == 0
-    for flag in ("config", "hparams", "soundfont", "seed", "dry_run", "deterministic", "strategy", "cpu_devices"):
+    for flag in ("config", "hparams", "soundfont", "seed", "dry_run", "deterministic", "strategy"):
         assert f"  --{flag}\n" in finished.out
