@@ -53,9 +53,10 @@ def measure(out: pathlib.Path, trial: trials.Trial, num_notes: int) -> dict[str,
 
 def draw(curves: dict[str, list[dict]], path: pathlib.Path) -> None:
     """The picture."""
-    import matplotlib.pyplot as plt
+    from matplotlib.figure import Figure
 
-    figure, panels = plt.subplots(1, len(PANELS), figsize=(4 * len(PANELS), 3.4), layout="constrained")
+    figure = Figure(figsize=(4 * len(PANELS), 3.4), layout="constrained")
+    panels = figure.subplots(1, len(PANELS))
     variants = list(dict.fromkeys(run.rpartition("_")[0] for run in curves if run != "real"))
     for panel, name in zip(panels, PANELS, strict=True):
         for run, points in curves.items():
@@ -70,8 +71,7 @@ def draw(curves: dict[str, list[dict]], path: pathlib.Path) -> None:
     panels[1].set_yscale("log")
     panels[0].legend()
     with files.replacing(path) as beside:
-        figure.savefig(beside, dpi=100)
-    plt.close(figure)
+        figure.savefig(beside, format="png", dpi=100)
 
 
 def main() -> None:

@@ -91,7 +91,7 @@ class Progress:
         """Share of the run that is behind it: of its time, where that is given, else of its examples."""
         if self.seconds_left is None or self.clock >= self.total:
             return self.clock / self.total
-        return self.seconds / max(self.seconds + self.seconds_left, 1e-9)
+        return self.seconds / (self.seconds + self.seconds_left)
 
 
 class Reporter:
