@@ -130,7 +130,7 @@ def make_model(hparams: HParams, pitch_classes: PitchClasses) -> GANSynth | Note
             dtype=precision,
         )
 
-    sizes = (pitch_classes.num_classes, hparams.kernel)
+    sizes = (pitch_classes.num_classes, hparams.kernel, hparams.pitch_group_size)
     discriminator = Discriminator(resolutions, filters, *sizes, dtype=hparams.precision)
     networks = (generator(hparams.precision), generator("float32"), discriminator)  # The second is the one that plays.
     return GANSynth(make_representation(hparams), make_normalizer(hparams), *networks, pitch_classes)

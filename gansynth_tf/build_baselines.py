@@ -16,7 +16,7 @@ if typing.TYPE_CHECKING:
     from gansynth_tf.baselines.wavenet_models import WaveNetAutoencoder, WaveNetNotes
     from gansynth_tf.schedules import StageSchedule
     from gansynth_tf.training.baseline_steps import BaselineUpdates
-    from gansynth_tf.training.steps import LossWeights
+    from gansynth_tf.training.objectives import LossWeights
 
 # The learning rate after each of `decay_at_updates`, as a share of the first (NSynth's released settings).
 _RATE_SHARES = (1.0, 2.0 / 3.0, 0.3, 0.2, 0.1)

@@ -21,8 +21,9 @@ if typing.TYPE_CHECKING:
     from gansynth_tf.training.cluster import Cluster
     from gansynth_tf.training.costs import UpdateCosts
     from gansynth_tf.training.loop import Pace, TrainingLoop
+    from gansynth_tf.training.objectives import LossWeights
     from gansynth_tf.training.reporting import Reporter
-    from gansynth_tf.training.steps import LossWeights, Updates
+    from gansynth_tf.training.steps import Updates
 
 
 def make_training(
@@ -82,7 +83,13 @@ def _make_datasets(hparams: HParams, sets: list, pitch_classes: PitchClasses) ->
 
     def make_dataset(batch_size: int, start_example: int) -> tf.data.Dataset:
         return pipeline.make_dataset(
-            sets, pitch_classes, hparams.audio_length, batch_size, hparams.seed, start_example=start_example
+            sets,
+            pitch_classes,
+            hparams.audio_length,
+            batch_size,
+            hparams.seed,
+            start_example=start_example,
+            group_size=hparams.pitch_group_size,
         )
 
     return make_dataset
@@ -171,10 +178,12 @@ def _check_sizes(hparams: HParams) -> None:
 
 
 def _check_batch_sizes(hparams: HParams, num_replicas: int) -> None:
-    uneven = [size for size in hparams.batch_size_schedule if size % num_replicas]
+    size = hparams.pitch_group_size
+    uneven = [batch for batch in hparams.batch_size_schedule if batch % (num_replicas * size)]
     if uneven:
+        grouped = f" times pitch_group_size, {size}" if size > 1 else ""
         raise ValueError(
-            f"batch_size_schedule must hold multiples of the {num_replicas} replicas that share a batch. "
+            f"batch_size_schedule must hold multiples of the {num_replicas} replicas that share a batch{grouped}. "
             f"Received: {uneven[0]}"
         )
 
@@ -203,9 +212,9 @@ def make_updates(
 
 
 def _make_weights(hparams: HParams) -> LossWeights:
-    from gansynth_tf.training import steps
+    from gansynth_tf.training import objectives
 
-    return steps.LossWeights(
+    return objectives.LossWeights(
         adversarial=hparams.adversarial_loss,
         gradient_penalty=hparams.gradient_penalty_weight,
         gradient_penalty_target=hparams.gradient_penalty_target,
@@ -216,6 +225,7 @@ def _make_weights(hparams: HParams) -> LossWeights:
         consistency=hparams.gen_gl_consistency_loss_weight,
         projection=hparams.pitch_projection,
         augmentation=hparams.augment_probability,
+        group_size=hparams.pitch_group_size,
     )
 
 

@@ -52,7 +52,7 @@ _CHOICES = {
     "mel_if": ("matrix", "power_mean"),
     "precision": ("float32", "mixed_bfloat16", "mixed_float16"),
     "model_type": ("gansynth", "wavegan", "wavenet", "wavenet_autoencoder", "spectral_autoencoder"),
-    "adversarial_loss": ("wgan_gp", "logistic_r1"),
+    "adversarial_loss": ("wgan_gp", "logistic_r1", "relativistic_r1_r2"),
     "wavenet_output": ("mu_law", "logistics"),
 }
 
@@ -65,7 +65,7 @@ _AT_LEAST_ONE = (
     "wavegan_dim", "wavegan_critic_updates", "wavenet_width", "wavenet_skip_width", "wavenet_layers",
     "wavenet_stack_layers", "wavenet_hop", "wavenet_condition_width", "wavenet_chunk_frames",
     "wavenet_encoder_width", "wavenet_code_size", "spectral_width", "spectral_code_size",
-    "griffin_lim_iterations",
+    "griffin_lim_iterations", "pitch_group_size",
 )  # fmt: skip
 
 
@@ -152,6 +152,7 @@ class HParams:
     generator_ac_loss_weight: float = 1.0
     discriminator_ac_loss_weight: float = 1.0
     pitch_projection: bool = False  # Whether the logit of a note's pitch is part of the critic's score.
+    pitch_group_size: int = 1  # Notes of one pitch side by side in a batch; minibatch stddev is taken over them.
     augment_probability: float = 0.0  # Of each change of a note that the critic is shown; training/augmentation.py.
     gen_gl_consistency_loss_weight: float = 0.0
     # ------------------------------------------------------------------------------------------ optimisation

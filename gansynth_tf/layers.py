@@ -117,7 +117,7 @@ def downscale(x: tf.Tensor, scale: tuple[int, int]) -> tf.Tensor:
     return tf.nn.avg_pool2d(x, ksize=scale, strides=scale, padding="VALID")
 
 
-def minibatch_stddev(x: tf.Tensor) -> tf.Tensor:
+def minibatch_stddev(x: tf.Tensor, group_size: int = 1) -> tf.Tensor:
     """Appends one channel: the standard deviation over the batch, averaged over everything else.
 
     Lets the critic see a batch without variety. Karras et al. 2018, section 3. Replicas that share a batch take it over
@@ -125,12 +125,19 @@ def minibatch_stddev(x: tf.Tensor) -> tf.Tensor:
 
     Args:
         x: [batch, time, freq, channels]; every replica's share has the same length.
+        group_size: Above 1 the deviation is taken over each group of so many neighbours instead, which divide the
+            batch, as Karras et al. 2020 do.
 
     Returns:
         [batch, time, freq, channels + 1].
     """
     x = tf.convert_to_tensor(x)
     wide = _at_least_float32(x)
+    if group_size > 1:
+        variance = tf.math.reduce_variance(tf.reshape(wide, [-1, group_size, *x.shape[1:]]), axis=1)
+        stddev = tf.reduce_mean(tf.sqrt(variance + 1e-6), axis=[1, 2, 3])
+        stddev = tf.cast(tf.repeat(stddev, group_size), x.dtype)[:, None, None, None]
+        return tf.concat([x, tf.broadcast_to(stddev, tf.shape(x[..., :1]))], axis=-1)
     mean = _mean_over_replicas(tf.reduce_mean(wide, axis=0))
     variance = _mean_over_replicas(tf.reduce_mean(tf.square(wide - mean), axis=0))
     stddev = tf.cast(tf.reduce_mean(tf.sqrt(variance + 1e-6)), x.dtype)  # Magenta: 1e-6

@@ -3,7 +3,7 @@
 Every function takes tensors and returns a float32 scalar; weights are applied where the terms are added
 (training/objectives.py, training/steps.py).
 Gulrajani et al. 2017 (WGAN-GP), Karras et al. 2018 (drift), Odena et al. 2017 (auxiliary classifier); Goodfellow et al.
-2014 (non-saturating logistic loss), Mescheder et al. 2018 (R1).
+2014 (non-saturating logistic loss), Mescheder et al. 2018 (R1, R2), Jolicoeur-Martineau 2019 (relativistic pairs).
 """
 
 import tensorflow as tf
@@ -63,11 +63,22 @@ def logistic_loss(scores: tf.Tensor, real: bool) -> tf.Tensor:
     return tf.reduce_mean(tf.nn.softplus(-scores if real else scores))
 
 
-def r1_penalty(norms: tf.Tensor) -> tf.Tensor:
-    """mean norm**2 / 2: R1 (Mescheder et al. 2018, equation 9).
+def relativistic_loss(winners: tf.Tensor, losers: tf.Tensor) -> tf.Tensor:
+    """mean softplus(loser - winner): each note is judged against one of the other kind (Jolicoeur-Martineau 2019).
+
+    The critic minimises it with reals as winners, the generator with fakes.
 
     Args:
-        norms: [batch], critic's gradient norms at real notes.
+        winners, losers: Scores, [batch] each.
+    """
+    return tf.reduce_mean(tf.nn.softplus(losers - winners))
+
+
+def r1_penalty(norms: tf.Tensor) -> tf.Tensor:
+    """mean norm**2 / 2: R1, and R2 where it is taken at fakes (Mescheder et al. 2018, equation 9).
+
+    Args:
+        norms: [batch], critic's gradient norms.
     """
     return tf.reduce_mean(tf.square(norms)) / 2.0
 

@@ -215,6 +215,7 @@ class Discriminator(_Network):
         filters: Channels of block 0 .. num_resolutions; block 0 is the feature vector.
         num_pitches: Classes of the pitch head.
         kernel_size: Of every inner convolution, one number or (time, freq).
+        group_size: Of minibatch_stddev; a batch must be a multiple of it.
 
     Input shape:  [batch, time, freq, 2] at the resolution of block `num_blocks`
     Output shape: scores [batch] and pitch logits [batch, pitches], float32
@@ -226,6 +227,7 @@ class Discriminator(_Network):
         filters: tuple[int, ...],
         num_pitches: int,
         kernel_size: int | tuple[int, int] = 3,
+        group_size: int = 1,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -244,6 +246,7 @@ class Discriminator(_Network):
         # === Config ===
         self.resolutions = resolutions
         self.filters = tuple(filters)
+        self.group_size = group_size
 
     def build(self, input_shape=None):
         for block in self.blocks:
@@ -261,7 +264,7 @@ class Discriminator(_Network):
             x = layers.downscale(self.blocks[index](x), step)
             if fade is not None and index == num_blocks - 1:
                 x = layers.blend(self.blocks[index - 1].enter(layers.downscale(specgrams, step)), x, fade)
-        features = self.blocks[0](layers.minibatch_stddev(x))[:, 0, 0, :]
+        features = self.blocks[0](layers.minibatch_stddev(x, self.group_size))[:, 0, 0, :]
         scores, pitch_logits = self.score(features), self.pitch(features)
         return tf.cast(scores[:, 0], tf.float32), tf.cast(pitch_logits, tf.float32)
 

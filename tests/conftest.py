@@ -62,7 +62,9 @@ def make_tiny_model() -> Callable:
     from gansynth_tf.representations import MelIF
     from gansynth_tf.schedules import ResolutionSchedule
 
-    def make(representation=None, resolutions=None, seed=5, dtype="float32", **generator_settings) -> GANSynth:
+    def make(
+        representation=None, resolutions=None, seed=5, dtype="float32", group_size=1, **generator_settings
+    ) -> GANSynth:
         keras.utils.set_random_seed(seed)
         resolutions = resolutions or ResolutionSchedule((2, 4), 3)
         filters, latent_size, num_pitches = (9, 7, 6, 5), 11, 3
@@ -71,7 +73,7 @@ def make_tiny_model() -> Callable:
             prespecified_normalizer(),
             Generator(resolutions, filters, latent_size, num_pitches, dtype=dtype, **generator_settings),
             Generator(resolutions, filters, latent_size, num_pitches, **generator_settings),
-            Discriminator(resolutions, filters, num_pitches, dtype=dtype),
+            Discriminator(resolutions, filters, num_pitches, group_size=group_size, dtype=dtype),
             PitchClasses((40, 43, 50), (2, 1, 5)),
         )
         # Biases are zero at first, which would hide mistakes in them.

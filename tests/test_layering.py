@@ -14,7 +14,8 @@ PACKAGE = ROOT / "gansynth_tf"
 LAYERS = (
     ("files", "hparams", "audio", "pitches"),
     (
-        "data/notes", "data/filters", "data/shards", "data/records", "data/pipeline", "data/sf2", "data/sf3",
+        "data/notes", "data/filters", "data/shards", "data/records", "data/grouping", "data/mixing", "data/pipeline",
+        "data/sf2", "data/sf3",
         "data/rendering", "data/soundfont", "data/labels", "data/pitch_detection", "data/audio_folder",
         "data/beam_folder", "data/selection", "data/nsynth", "data/report",
     ),

@@ -148,6 +148,31 @@ def test_minibatch_stddev_by_hand_and_of_equal_examples():
     assert np.isfinite(tape.gradient(y, equal)).all()
 
 
+def test_minibatch_stddev_of_groups_is_that_of_each_alone():
+    """Its value and its first and second derivatives."""
+    x = normal(6, 3, 5, 2)
+    x[4:] = x[4]  # A group without variety.
+
+    def derivatives(x, **settings):
+        with tf.GradientTape() as outer:
+            outer.watch(x)
+            with tf.GradientTape() as inner:
+                inner.watch(x)
+                y = layers.minibatch_stddev(x, **settings)
+                loss = tf.reduce_sum(y[..., -1] ** 2)
+            first = inner.gradient(loss, x)
+            squares = tf.reduce_sum(first**2)
+        return y, first, outer.gradient(squares, x)
+
+    grouped = derivatives(tf.constant(x), group_size=2)
+    alone = [derivatives(tf.constant(x[start : start + 2])) for start in (0, 2, 4)]
+    for found, parts in zip(grouped, zip(*alone, strict=True), strict=True):
+        np.testing.assert_allclose(found, tf.concat(parts, axis=0), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(grouped[0][4:, ..., -1], 1e-3, rtol=1e-5)
+    compiled = tf.function(layers.minibatch_stddev, jit_compile=True)(tf.constant(x), group_size=3)
+    np.testing.assert_allclose(compiled, layers.minibatch_stddev(x, 3), rtol=1e-5)
+
+
 # ---------------------------------------------------------------------------------------------------- equalised layers
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from gansynth_tf import pitches
-from gansynth_tf.data import notes
+from gansynth_tf.data import grouping, mixing, notes
 from gansynth_tf.data.records import NoteSet
 
 # Sets of up to 256 MB (2000 notes of 4 s at 16 kHz) stay in memory.
@@ -24,7 +24,6 @@ SHUFFLE_BUFFER = 256  # The shards are mixed already; a larger one costs time.
 _BUFFER_BYTES = 2**27  # What the shuffled buffer may hold, so that long notes do not fill the memory.
 _CYCLE_LENGTH = 16
 _BLOCK_NOTES = 128  # Read at once where only numbers are wanted.
-_MIX_BLOCK = 1000  # Examples within which the sets' shares are exact.
 _PARTS = {"instrument": "label", "family": "family", "source": "source"}
 # What decides whether a note is wanted.
 FILTERED = ("pitch", "velocity", "instrument/family", "instrument/source")
@@ -40,10 +39,13 @@ def make_dataset(
     shuffle_buffer: int = SHUFFLE_BUFFER,
     drop_remainder: bool = True,
     cache_bytes: int = CACHE_BYTES,
+    group_size: int = 1,
 ) -> tf.data.Dataset:
     """Makes the endless stream of training batches.
 
     Every note with a known pitch comes once per epoch of its set; other notes are left out. Batches run across epochs.
+    Where notes are grouped, a few come twice in an epoch of a cached set, so that each pitch fills whole groups; of a
+    larger set, what fills no group is left out until the next epoch.
 
     Args:
         sets: What `records.open_split` gives: each comes as often as its weight says. Or paths of record shards.
@@ -51,10 +53,11 @@ def make_dataset(
         num_samples: Length of a note; longer ones lose their end, shorter ones are followed by zeros.
         batch_size: Notes in a batch.
         seed: Decides the order.
-        start_example: How many notes of the stream to pass over.
+        start_example: How many notes of the stream to pass over; whole groups.
         shuffle_buffer: Notes shuffled together when a set is too large to be cached; a cached set is shuffled whole.
         drop_remainder: Whether the batch size is static; the stream itself never ends.
         cache_bytes: Shards of up to this total size are read once and kept in memory; shared by the sets.
+        group_size: So many notes of one pitch follow each other; divides the batch size.
 
     Returns:
         Batches of {"audio": float32 [batch, samples]} and, int32 [batch] each, "label", "pitch", "velocity",
@@ -62,29 +65,31 @@ def make_dataset(
 
     Raises:
         FileNotFoundError: A shard is missing.
-        ValueError: There are no shards, or one is damaged, or no note in them has a known pitch.
+        ValueError: There are no shards, or one is damaged, or no note in them has a known pitch; or a pitch of a set
+            that is too large to be cached has fewer notes than a group.
     """
     sets = _as_sets(sets)
     labels = _label_table(pitch_classes)
-    counts = _mix_counts([note_set.weight for note_set in sets])
-    starts = _mix_starts(counts, seed, start_example)
+    counts = mixing.mix_counts([note_set.weight for note_set in sets])
+    starts = mixing.mix_starts(counts, seed, start_example // group_size)
+    others = (group_size, shuffle_buffer, cache_bytes // len(sets))
     streams = [
-        _stream_of(
-            note_set, pitch_classes, labels, _set_seed(seed, place), start, shuffle_buffer, cache_bytes // len(sets)
-        )
+        _stream_of(note_set, pitch_classes, labels, mixing.set_seed(seed, place), start * group_size, *others)
         for place, (note_set, start) in enumerate(zip(sets, starts, strict=True))
-    ]  # fmt: skip
-    decode = functools.partial(_to_example, num_samples=num_samples, labels=labels)
-    if len(sets) == 1:
-        # Decoding a whole batch at once is half the work of its notes one by one.
-        dataset = streams[0].batch(batch_size, drop_remainder=drop_remainder)
-        dataset = dataset.map(functools.partial(decode, note_set=sets[0]), num_parallel_calls=2)
-    else:
-        decoded = [
-            stream.map(functools.partial(decode, note_set=note_set), num_parallel_calls=2)
-            for stream, note_set in zip(streams, sets, strict=True)
-        ]
-        dataset = _mix(decoded, counts, seed, start_example).batch(batch_size, drop_remainder=drop_remainder)
+    ]
+    # Decoding a whole batch at once is half the work of its notes one by one; sets are mixed by their groups.
+    block = batch_size if len(sets) == 1 else group_size
+    decoded = [
+        stream.batch(block, drop_remainder=drop_remainder).map(
+            functools.partial(_to_example, num_samples=num_samples, labels=labels, note_set=note_set),
+            num_parallel_calls=2,
+        )
+        for stream, note_set in zip(streams, sets, strict=True)
+    ]
+    dataset = decoded[0]
+    if len(sets) > 1:
+        dataset = mixing.mix(decoded, counts, seed, start_example // group_size)
+        dataset = dataset.rebatch(batch_size, drop_remainder=drop_remainder)
     options = tf.data.Options()
     options.deterministic = True
     # Several workers share the stream instead of each reading files of their own.
@@ -168,7 +173,7 @@ def _as_sets(sets: Sequence[NoteSet] | Sequence[str]) -> list[NoteSet]:
 
 def _stream_of(
     note_set: NoteSet, pitch_classes: pitches.PitchClasses, labels: tf.Tensor, seed: int, start_example: int,
-    shuffle_buffer: int, cache_bytes: int,
+    group_size: int, shuffle_buffer: int, cache_bytes: int,
 ) -> tf.data.Dataset:  # fmt: skip
     """A set's endless stream of serialized notes."""
     total_bytes = _total_bytes(note_set.shards)
@@ -176,12 +181,15 @@ def _stream_of(
     keep = None if num_notes is not None and num_notes == note_set.num_records else _make_keep(note_set, labels)
     with _damage_reported(note_set.shards):
         if total_bytes <= cache_bytes:
-            make_epoch, num_notes = _cached_epochs(note_set.shards, keep)
+            make_epoch, num_notes = _cached_epochs(note_set.shards, keep, labels, group_size)
         else:
             if num_notes is None:
                 num_notes = _count(tf.data.TFRecordDataset(note_set.shards).filter(keep))
             mean_bytes = total_bytes / max(1, note_set.num_records or num_notes)
-            make_epoch = _streamed_epochs(note_set.shards, keep, min(shuffle_buffer, int(_BUFFER_BYTES // mean_bytes)))
+            shuffle_buffer = min(shuffle_buffer, int(_BUFFER_BYTES // mean_bytes))
+            make_epoch = _streamed_epochs(note_set.shards, keep, labels, group_size, shuffle_buffer)
+            if group_size > 1:
+                num_notes = _count_grouped(note_set, num_notes, pitch_classes, group_size)
     if not num_notes:
         span = f"{pitch_classes.num_classes} pitches from {pitch_classes.pitches[0]} to {pitch_classes.pitches[-1]}"
         raise ValueError(f"Expected notes at any of {span}. None in {len(note_set.shards)} shards; check both.")
@@ -250,22 +258,37 @@ def _label_table(pitch_classes: pitches.PitchClasses) -> tf.Tensor:
     return tf.constant(table)
 
 
-def _cached_epochs(shards: Sequence[str], keep: Callable | None) -> tuple[Callable, int]:
+def _label_of(records: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    """Serialized notes, one or many, -> their labels."""
+    parsed = tf.io.parse_example(records, {"pitch": tf.io.FixedLenFeature([], tf.int64)})
+    return tf.gather(labels, parsed["pitch"] + 1)
+
+
+def _cached_epochs(
+    shards: Sequence[str], keep: Callable | None, labels: tf.Tensor, group_size: int
+) -> tuple[Callable, int]:
     """Reads the set once; returns (epoch seed, notes to skip) -> serialized notes, and the number of notes."""
     kept = tf.data.TFRecordDataset(shards)
     kept = kept if keep is None else kept.filter(keep)
     with tf.device("CPU"):
         cached = next(iter(kept.batch(np.iinfo(np.int64).max)), tf.zeros([0], tf.string))
+        own = _label_of(cached, labels)
+    groups = grouping.find_groups(np.sort(own), group_size)
 
     def make_epoch(epoch_seed, skipped):
-        seed = tf.stack([epoch_seed, tf.constant(0, tf.int64)])
-        order = tf.random.experimental.stateless_shuffle(tf.range(len(cached)), seed)
+        if group_size > 1:
+            order = grouping.shuffle_in_groups(own, groups, epoch_seed)
+        else:
+            seed = tf.stack([epoch_seed, tf.constant(0, tf.int64)])
+            order = tf.random.experimental.stateless_shuffle(tf.range(len(cached)), seed)
         return tf.data.Dataset.from_tensor_slices(order).skip(skipped).map(lambda place: tf.gather(cached, place))
 
-    return make_epoch, len(cached)
+    return make_epoch, groups.size
 
 
-def _streamed_epochs(shards: Sequence[str], keep: Callable | None, shuffle_buffer: int) -> Callable:
+def _streamed_epochs(
+    shards: Sequence[str], keep: Callable | None, labels: tf.Tensor, group_size: int, shuffle_buffer: int
+) -> Callable:
     """(epoch seed, notes to skip) -> serialized notes.
 
     Shards come in a shuffled order, several at a time, and what they give passes through a shuffled buffer.
@@ -281,9 +304,26 @@ def _streamed_epochs(shards: Sequence[str], keep: Callable | None, shuffle_buffe
         read = opened.interleave(tf.data.TFRecordDataset, cycle_length=min(_CYCLE_LENGTH, len(shards)))
         kept = read if keep is None else read.filter(keep)
         shuffled = kept.shuffle(max(1, shuffle_buffer), seed=epoch_seed, reshuffle_each_iteration=False)
+        if group_size > 1:
+            shuffled = grouping.gather_groups(shuffled, functools.partial(_label_of, labels=labels), group_size)
         return shuffled.skip(skipped)
 
     return make_epoch
+
+
+def _count_grouped(note_set: NoteSet, num_notes: int, pitch_classes: pitches.PitchClasses, group_size: int) -> int:
+    """Notes in the whole groups of an epoch that is not cached; `num_notes` are all."""
+    if not pitch_classes.pitched:
+        return num_notes // group_size * group_size
+    counts = note_set.pitch_counts or count_notes(note_set)["pitches"]
+    counts = {pitch: counts[pitch] for pitch in pitch_classes.pitches if counts.get(pitch)}
+    for pitch, count in counts.items():
+        if count < group_size:
+            raise ValueError(
+                f"Expected at least {group_size} notes of every pitch, to stand side by side in a batch. Received "
+                f"{count} of pitch {pitch}; set a smaller pitch_group_size, or leave such pitches out."
+            )
+    return sum(count // group_size * group_size for count in counts.values())
 
 
 def _load_set(note_set: NoteSet, num_samples: int, limit: int | None) -> dict[str, np.ndarray]:
@@ -322,52 +362,3 @@ def _to_example(record: tf.Tensor, num_samples: int, labels: tf.Tensor, note_set
     note = _parse(record, num_samples, note_set)
     del note["id"]
     return {**note, "label": tf.gather(labels, note["pitch"] + 1)}
-
-
-# ---------------------------------------------------------------------------------------------------- several sets
-
-
-def _mix_counts(weights: list[float]) -> np.ndarray:
-    """How many of every thousand examples each set gives, by the largest remainders; at least one.
-
-    Raises:
-        ValueError: A weight is not positive.
-    """
-    weights = np.asarray(weights, np.float64)
-    if not np.all(np.isfinite(weights) & (weights > 0)):
-        raise ValueError(f"Expected positive weights. Received: {weights.tolist()}.")
-    wanted = weights / weights.sum() * _MIX_BLOCK
-    counts = np.maximum(1, np.floor(wanted)).astype(np.int64)
-    while counts.sum() != _MIX_BLOCK:
-        step = 1 if counts.sum() < _MIX_BLOCK else -1
-        counts[np.argmax(step * (wanted - counts) - 1e9 * (counts + step < 1))] += step
-    return counts
-
-
-def _mix_order(counts: np.ndarray, seed: int | tf.Tensor, block: int | tf.Tensor) -> tf.Tensor:
-    """Which set each example of a block comes from: int64 [1000]."""
-    pattern = tf.constant(np.repeat(np.arange(len(counts)), counts))
-    key = tf.stack([tf.cast(seed, tf.int64), -1 - tf.cast(block, tf.int64)])
-    return tf.random.experimental.stateless_shuffle(pattern, key)
-
-
-def _mix_starts(counts: np.ndarray, seed: int, start_example: int) -> list[int]:
-    """How many examples each set has given before `start_example`."""
-    if len(counts) == 1:
-        return [start_example]
-    block, rest = divmod(start_example, _MIX_BLOCK)
-    begun = _mix_order(counts, seed, block).numpy()[:rest]
-    return (block * counts + np.bincount(begun, minlength=len(counts))).tolist()
-
-
-def _mix(streams: list[tf.data.Dataset], counts: np.ndarray, seed: int, start_example: int) -> tf.data.Dataset:
-    first_block, rest = divmod(start_example, _MIX_BLOCK)
-    blocks = tf.data.Dataset.range(first_block, np.iinfo(np.int64).max)
-    choices = blocks.map(lambda block: _mix_order(counts, seed, block)).unbatch().skip(rest)
-    return tf.data.Dataset.choose_from_datasets(streams, choices)
-
-
-def _set_seed(seed: int, place: int) -> int:
-    """Another seed for each set; the first keeps the run's own."""
-    value = (seed + place * 0x9E3779B97F4A7C15) % 2**64
-    return value - 2**64 if value >= 2**63 else value

@@ -15,7 +15,9 @@ from gansynth_tf import losses
 from gansynth_tf.baselines.note_model import NoteModel
 from gansynth_tf.baselines.wavegan import WaveGAN
 from gansynth_tf.schedules import StageSchedule
-from gansynth_tf.training.steps import LossWeights, Metrics, next_batch
+from gansynth_tf.training.objectives import LossWeights
+from gansynth_tf.training.steps import Metrics
+from gansynth_tf.training.strategy import next_batch
 
 STAGE = 0  # Of a schedule with one resolution.
 

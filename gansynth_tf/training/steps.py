@@ -5,10 +5,9 @@ Each update changes the generator once and the critic once, in that order and fr
 a run that is stopped and resumed draws what an uninterrupted one would have drawn, however many replicas share it.
 """
 
-import dataclasses
 import functools
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import keras
 import tensorflow as tf
@@ -18,36 +17,10 @@ from gansynth_tf.model import GANSynth
 from gansynth_tf.networks import Discriminator, Generator
 from gansynth_tf.schedules import StageSchedule
 from gansynth_tf.training import augmentation
-from gansynth_tf.training.objectives import OBJECTIVES
+from gansynth_tf.training.objectives import OBJECTIVES, LossWeights
+from gansynth_tf.training.strategy import next_batch
 
 Metrics = dict[str, tf.Tensor]
-
-
-@dataclasses.dataclass(frozen=True)
-class LossWeights:
-    """What each term of the objective counts.
-
-    Args:
-        adversarial: The game, a name in training/objectives.py.
-        gradient_penalty, gradient_penalty_target: Weight and desired gradient norm.
-        gradient_penalty_interval: The penalty is taken every k-th update, with k times the weight.
-        score_drift: Weight of the mean squared real score.
-        generator_pitch, discriminator_pitch: Weights of the pitch loss on fakes and on reals.
-        consistency: Weight of the STFT-consistency loss, used in the last stage only.
-        projection: Whether the logit of a note's pitch is part of its score; see GANSynth.judge.
-        augmentation: Probability of each of the changes of training/augmentation.py.
-    """
-
-    adversarial: str = "wgan_gp"
-    gradient_penalty: float = 10.0
-    gradient_penalty_target: float = 1.0
-    gradient_penalty_interval: int = 1
-    score_drift: float = 0.001
-    generator_pitch: float = 10.0
-    discriminator_pitch: float = 10.0
-    consistency: float = 0.0
-    projection: bool = False
-    augmentation: float = 0.0
 
 
 METRICS = (
@@ -63,26 +36,6 @@ class _Parts(typing.NamedTuple):
 
     generator: Callable[..., tuple[list[tf.Tensor], Metrics]]
     critic: dict[bool, Callable[..., tuple[list[tf.Tensor], Metrics]]]
-
-
-def next_batch(
-    strategy: tf.distribute.Strategy, iterator: Iterator, after: tf.Tensor, examples: tf.Tensor, timed: bool
-) -> tuple[dict, tf.Tensor, tf.Tensor]:
-    """The next batch, asked for when `after` is known, and the seconds that it took to come (0 where not timed).
-
-    The third is `examples`, known once the batch is there: what hangs on it, all that is random in an update, cannot
-    run in between and pass for a wait, as it would on a single core.
-    """
-    if not timed:
-        return next(iterator), tf.zeros([], tf.float64), examples
-    with tf.control_dependencies([after]):
-        asked = tf.timestamp()
-    with tf.control_dependencies([asked]):
-        batch = next(iterator)
-    with tf.control_dependencies(strategy.experimental_local_results(batch["label"])):
-        seconds = tf.timestamp() - asked
-    with tf.control_dependencies([seconds]):
-        return batch, seconds, tf.identity(examples)
 
 
 def _sum(a: tf.Tensor | None, b: tf.Tensor | None) -> tf.Tensor | None:
@@ -231,24 +184,39 @@ class Updates:
         step_seed = tf.random.fold_in(tf.constant([self.seed, 0], tf.int32), tf.cast(examples, tf.int32))
         seeds = tf.unstack(tf.random.split(step_seed, 3))
         changes = self._draw_changes(stage, step_seed)
-        gradients, metrics = parts.generator(fade, *self._draw(stage, seeds[0]), changes[0])
+
+        def make_reals():
+            return self._changed(self.model.real_specgrams(batch["audio"], num_blocks, fade), changes[1])
+
+        reals = make_reals() if self.objective.paired else None
+        drawn = self._draw(stage, seeds[0], batch["label"])
+        gradients, metrics = parts.generator(fade, *drawn, changes[0], reals)
         self.generator_optimizer.apply(gradients, self._active(self.model.generator, stage))
         # One network after the other: at the same time they would need the memory of both.
         with tf.control_dependencies(list(metrics.values())):
-            reals = self._changed(self.model.real_specgrams(batch["audio"], num_blocks, fade), changes[1])
+            reals = make_reals() if reals is None else reals
         # Drawn here, since XLA would draw others.
         mixing = self._own_share(tf.random.stateless_uniform([self.schedule.batch_size(stage)], seeds[2]))
-        drawn = self._draw(stage, seeds[1])
+        drawn = self._draw(stage, seeds[1], batch["label"])
         gradients, found = parts.critic[penalise](fade, *drawn, changes[2], reals, batch["label"], mixing)
-        self.discriminator_optimizer.apply(gradients, self._active(self.model.discriminator, stage))
+        # TensorFlow drops the order between the penalty's pass and the change of a bias that no gradient of it reaches.
+        with tf.control_dependencies(list(found.values())):
+            self.discriminator_optimizer.apply(gradients, self._active(self.model.discriminator, stage))
         metrics = metrics | found
         return tf.stack([metrics[name] for name in METRICS])
 
     def _generator_gradients(
-        self, stage: int, fade: tf.Tensor | None, z: tf.Tensor, labels: tf.Tensor, changes: tf.Tensor | None
+        self,
+        stage: int,
+        fade: tf.Tensor | None,
+        z: tf.Tensor,
+        labels: tf.Tensor,
+        changes: tf.Tensor | None,
+        reals: tf.Tensor | None,
     ) -> tuple[list[tf.Tensor], Metrics]:
-        """What raises the fakes' scores and their pitches' likelihood."""
+        """What raises the fakes' scores, above those of reals in a paired game, and their pitches' likelihood."""
         num_blocks = self.schedule.num_blocks(stage)
+        against = None if reals is None else self.model.judge(reals, num_blocks, fade, self._projected(labels))[0]
         variables = [v.value for v in self._active(self.model.generator, stage)]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
@@ -257,7 +225,7 @@ class Updates:
             scores, pitch_logits = self.model.judge(seen, num_blocks, fade, self._projected(labels))
             pitch = losses.pitch_loss(pitch_logits, labels)
             consistency = self._consistency(fakes, stage)
-            adversarial = self.objective.generator(scores)
+            adversarial = self.objective.generator(scores, against)
             total = adversarial + self.weights.generator_pitch * pitch + self.weights.consistency * consistency
             share = self._share(total, self.generator_optimizer)
         gradients = tape.gradient(share, variables)
@@ -279,8 +247,8 @@ class Updates:
     ) -> tuple[list[tf.Tensor], Metrics]:
         """What tells fakes from reals, lowers the penalties and the reals' pitch loss.
 
-        The loss is a sum of three terms, each with a pass of its own through the critic; their gradients are taken one
-        after the other, so that only one pass is in memory.
+        The loss is a sum of terms, each with a pass of its own through the critic (a pair of notes with two); their
+        gradients are taken one after the other, so that only one is in memory.
         """
         num_blocks = self.schedule.num_blocks(stage)
         fakes = self._changed(self.model.fake_specgrams(z, fake_labels, num_blocks, fade), changes)
@@ -288,6 +256,8 @@ class Updates:
             functools.partial(self._real_term, num_blocks, fade, reals, labels),
             functools.partial(self._fake_term, num_blocks, fade, fakes, fake_labels),
         ]
+        if self.objective.paired:
+            terms = [functools.partial(self._pair_term, num_blocks, fade, reals, fakes, labels)]
         if penalise:
             terms.append(functools.partial(self._penalty_term, num_blocks, fade, reals, labels, fakes, mixing))
         variables = [v.value for v in self._active(self.model.discriminator, stage)]
@@ -311,11 +281,8 @@ class Updates:
         self, num_blocks: int, fade: tf.Tensor | None, reals: tf.Tensor, labels: tf.Tensor
     ) -> tuple[tf.Tensor, Metrics]:
         """What the critic minimises on reals: with its score, the score's drift, their pitch loss."""
-        scores, pitch_logits = self.model.judge(reals, num_blocks, fade, self._projected(labels))
-        pitch, score = losses.pitch_loss(pitch_logits, labels), tf.reduce_mean(scores)
-        drift = self.weights.score_drift * losses.score_drift(scores)
-        loss = drift + self.weights.discriminator_pitch * pitch + self.objective.real(scores)
-        return loss, {"real_score": score, "real_pitch_loss": pitch}
+        scores, loss, metrics = self._judge_reals(num_blocks, fade, reals, labels)
+        return loss + self.objective.real(scores), metrics
 
     def _fake_term(
         self, num_blocks: int, fade: tf.Tensor | None, fakes: tf.Tensor, labels: tf.Tensor
@@ -323,6 +290,25 @@ class Updates:
         """What the critic minimises on fakes."""
         scores, _ = self.model.judge(fakes, num_blocks, fade, self._projected(labels))
         return self.objective.fake(scores), {"fake_score": tf.reduce_mean(scores)}
+
+    def _pair_term(
+        self, num_blocks: int, fade: tf.Tensor | None, reals: tf.Tensor, fakes: tf.Tensor, labels: tf.Tensor
+    ) -> tuple[tf.Tensor, Metrics]:
+        """What the critic minimises on pairs of a real and a fake of one pitch."""
+        scores, loss, metrics = self._judge_reals(num_blocks, fade, reals, labels)
+        fake_scores, _ = self.model.judge(fakes, num_blocks, fade, self._projected(labels))
+        loss += self.objective.pair(scores, fake_scores)
+        return loss, metrics | {"fake_score": tf.reduce_mean(fake_scores)}
+
+    def _judge_reals(
+        self, num_blocks: int, fade: tf.Tensor | None, reals: tf.Tensor, labels: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, Metrics]:
+        """Scores of reals, and what they cost in drift and pitch."""
+        scores, pitch_logits = self.model.judge(reals, num_blocks, fade, self._projected(labels))
+        pitch, score = losses.pitch_loss(pitch_logits, labels), tf.reduce_mean(scores)
+        drift = self.weights.score_drift * losses.score_drift(scores)
+        metrics = {"real_score": score, "real_pitch_loss": pitch}
+        return scores, drift + self.weights.discriminator_pitch * pitch, metrics
 
     def _penalty_term(
         self,
@@ -334,10 +320,12 @@ class Updates:
         mixing: tf.Tensor,
     ) -> tuple[tf.Tensor, Metrics]:
         """The gradient penalty, where the objective takes it; a projected score goes by the real notes' pitches."""
-        points = self.objective.penalised(reals, fakes, mixing)
         chosen = (self.objective.normalised, self._projected(labels))
-        _, gradients = self.model.score_gradients(points, num_blocks, fade, *chosen)
-        norms = losses.gradient_norms(gradients)
+        norms = [
+            losses.gradient_norms(self.model.score_gradients(points, num_blocks, fade, *chosen)[1])
+            for points in self.objective.penalised(reals, fakes, mixing)
+        ]
+        norms = tf.concat(norms, axis=0)
         # Skipped updates are made up for by the interval, in the loss and in the reported means.
         interval = float(self.weights.gradient_penalty_interval)
         penalty = interval * self.objective.penalty(norms, self.weights.gradient_penalty_target)
@@ -372,14 +360,20 @@ class Updates:
         draws = tf.random.stateless_uniform(shape, tf.random.fold_in(seed, 1))
         return [self._own_share(one) for one in tf.unstack(draws)]
 
-    def _draw(self, stage: int, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """This replica's share of a batch of latents, and their labels, drawn as often as the data's pitches."""
-        batch_size = self.schedule.batch_size(stage)
+    def _draw(
+        self, stage: int, seed: tf.Tensor, real_labels: tf.Tensor | None = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """This replica's share of a batch of latents, and their labels, drawn as often as the data's pitches.
+
+        In a paired game the labels are those of the reals.
+        """
+        batch_size, group_size = self.schedule.batch_size(stage), self.weights.group_size
         z_seed, label_seed = tf.unstack(tf.random.split(seed, 2))
-        z = latents.sample_latents(batch_size, self.model.latent_size, z_seed)
         frequencies = tf.constant(self.model.pitch_classes.probabilities[None], tf.float32)
-        labels = tf.random.stateless_categorical(tf.math.log(frequencies), batch_size, label_seed, tf.int32)[0]
-        return self._own_share(z), self._own_share(labels)
+        drawn = (tf.math.log(frequencies), batch_size // group_size, label_seed, tf.int32)
+        labels = tf.repeat(tf.random.stateless_categorical(*drawn)[0], group_size)
+        z = latents.sample_latents(batch_size, self.model.latent_size, z_seed)
+        return self._own_share(z), real_labels if self.objective.paired else self._own_share(labels)
 
     def _own_share(self, whole: tf.Tensor) -> tf.Tensor:
         """The rows of a global batch that belong to this replica, so that splitting a batch draws nothing else."""

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import tensorflow as tf
 
@@ -92,3 +92,23 @@ def distribute(
         return dataset.prefetch(2)
 
     return strategy.distribute_datasets_from_function(share)
+
+
+def next_batch(
+    strategy: tf.distribute.Strategy, iterator: Iterator, after: tf.Tensor, examples: tf.Tensor, timed: bool
+) -> tuple[dict, tf.Tensor, tf.Tensor]:
+    """The next batch, asked for when `after` is known, and the seconds that it took to come (0 where not timed).
+
+    The third is `examples`, known once the batch is there: what hangs on it, all that is random in an update, cannot
+    run in between and pass for a wait, as it would on a single core.
+    """
+    if not timed:
+        return next(iterator), tf.zeros([], tf.float64), examples
+    with tf.control_dependencies([after]):
+        asked = tf.timestamp()
+    with tf.control_dependencies([asked]):
+        batch = next(iterator)
+    with tf.control_dependencies(strategy.experimental_local_results(batch["label"])):
+        seconds = tf.timestamp() - asked
+    with tf.control_dependencies([seconds]):
+        return batch, seconds, tf.identity(examples)

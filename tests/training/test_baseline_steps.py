@@ -11,7 +11,7 @@ from gansynth_tf.baselines import spectral_autoencoder, wavegan
 from gansynth_tf.pitches import PitchClasses
 from gansynth_tf.schedules import StageSchedule
 from gansynth_tf.training.baseline_steps import STAGE, LossUpdates, OneStageCosts, WaveGANUpdates
-from gansynth_tf.training.steps import LossWeights
+from gansynth_tf.training.objectives import LossWeights
 
 CLASSES = PitchClasses((40, 43, 50), (2, 1, 5))
 STRATEGY = tf.distribute.OneDeviceStrategy("CPU:0")

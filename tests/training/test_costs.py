@@ -12,7 +12,8 @@ from gansynth_tf.hparams import HParams
 from gansynth_tf.pitches import PitchClasses
 from gansynth_tf.schedules import ResolutionSchedule, StageSchedule
 from gansynth_tf.training.costs import UpdateCosts
-from gansynth_tf.training.steps import LossWeights, Updates
+from gansynth_tf.training.objectives import LossWeights
+from gansynth_tf.training.steps import Updates
 
 # The paper's best network at a quarter of its resolution: wide enough for convolutions to be all of the arithmetic.
 RESOLUTIONS = ResolutionSchedule((2, 16), 5)

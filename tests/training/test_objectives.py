@@ -1,4 +1,4 @@
-"""The two adversarial games: their terms by hand, and the gradients that they penalise."""
+"""The adversarial games: their terms by hand, and the gradients that they penalise."""
 
 import numpy as np
 import pytest
@@ -22,23 +22,42 @@ def test_r1_by_hand():
     assert float(losses.r1_penalty(tf.constant([1.0, 2.0, 4.0]))) == pytest.approx(21 / 6)
 
 
-def test_generator_and_critic_want_opposite_things_of_fakes():
-    for objective in OBJECTIVES.values():
-        scores = tf.constant(SCORES[:4])
-        with tf.GradientTape(persistent=True) as tape:
-            tape.watch(scores)
-            generator, critic, real = objective.generator(scores), objective.fake(scores), objective.real(scores)
-        assert np.all(tape.gradient(generator, scores) < 0)
-        assert np.all(tape.gradient(critic, scores) > 0)
-        np.testing.assert_array_equal(tape.gradient(real, scores), tape.gradient(generator, scores))
+def test_relativistic_loss_by_hand():
+    losers = SCORES[::-1].copy()
+    expected = np.mean(np.logaddexp(0, losers.astype(np.float64) - SCORES))
+    assert float(losses.relativistic_loss(tf.constant(SCORES), tf.constant(losers))) == pytest.approx(expected)
+    # A critic that knows nothing: log 2; what all notes share does not count.
+    assert float(losses.relativistic_loss(tf.ones([7]), tf.ones([7]))) == pytest.approx(np.log(2))
+    winners, losers = tf.constant(SCORES[:4]), tf.constant(losers[2:])
+    moved = losses.relativistic_loss(winners + 8, losers + 8)
+    assert float(moved) == pytest.approx(float(losses.relativistic_loss(winners, losers)))
 
 
-def test_r1_is_taken_at_real_notes():
+@pytest.mark.parametrize("game", OBJECTIVES)
+def test_generator_and_critic_want_opposite_things_of_fakes(game):
+    objective = OBJECTIVES[game]
+    fakes, reals = tf.constant(SCORES[:4]), tf.constant(SCORES[3::-1] + 0.5)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch([fakes, reals])
+        generator = objective.generator(fakes, reals if objective.paired else None)
+        critic = objective.pair(reals, fakes) if objective.paired else objective.real(reals) + objective.fake(fakes)
+    assert np.all(tape.gradient(generator, fakes) < 0)
+    assert np.all(tape.gradient(critic, fakes) > 0)
+    assert np.all(tape.gradient(critic, reals) < 0)
+
+
+def test_where_the_gradient_is_penalised():
     reals, fakes = tf.ones([3, 4, 5, 2]), tf.zeros([3, 4, 5, 2])
     mixing = tf.constant([0.0, 0.5, 1.0])
-    np.testing.assert_array_equal(OBJECTIVES["logistic_r1"].penalised(reals, fakes, mixing), reals)
-    between = OBJECTIVES["wgan_gp"].penalised(reals, fakes, mixing)
+    (points,) = OBJECTIVES["logistic_r1"].penalised(reals, fakes, mixing)
+    np.testing.assert_array_equal(points, reals)
+    (between,) = OBJECTIVES["wgan_gp"].penalised(reals, fakes, mixing)
     assert sorted(between[:, 0, 0, 0].numpy().tolist()) == [0.0, 0.5, 1.0]
+    both = OBJECTIVES["relativistic_r1_r2"].penalised(reals, fakes, mixing)
+    np.testing.assert_array_equal(both, [reals, fakes])
+    # Half the mean square at reals and half of that at fakes, whatever the target.
+    penalty = OBJECTIVES["relativistic_r1_r2"].penalty(tf.constant([1.0, 2.0, 3.0, 5.0]), 7.0)
+    assert float(penalty) == pytest.approx(5 / 2 / 2 + 34 / 2 / 2)
 
 
 @pytest.mark.parametrize("normalised", [False, True])

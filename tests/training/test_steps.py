@@ -11,7 +11,8 @@ import tensorflow as tf
 from gansynth_tf import layers
 from gansynth_tf.representations import Waveform
 from gansynth_tf.schedules import ResolutionSchedule, StageSchedule
-from gansynth_tf.training.steps import METRICS, LossWeights, Updates
+from gansynth_tf.training.objectives import LossWeights
+from gansynth_tf.training.steps import METRICS, Updates
 
 # Batches of 6 for blocks 1 and 2, of 4 for block 3.
 SCHEDULE = StageSchedule(
@@ -306,6 +307,20 @@ def test_pitches_are_drawn_as_often_as_the_data_has_them(make):
     np.testing.assert_allclose(shares, [0.25, 0.125, 0.625], atol=0.03)
 
 
+def test_fakes_of_a_group_share_their_pitch_and_nothing_else(make, mirrored):
+    schedule = StageSchedule(3, 24, 24, 1000, (4000,))
+    updates = make(schedule=schedule, weights=LossWeights(group_size=4)).updates
+    z, labels = (drawn.numpy() for drawn in updates._draw(0, tf.constant([3, 4])))
+    groups = labels.reshape(1000, 4)
+    np.testing.assert_array_equal(groups, groups[:, :1].repeat(4, axis=1))
+    # Four standard deviations of a thousand draws are 0.06.
+    np.testing.assert_allclose(np.bincount(groups[:, 0], minlength=3) / 1000, [0.25, 0.125, 0.625], atol=0.06)
+    assert len(np.unique(z, axis=0)) == 4000
+    two = make(schedule=schedule, weights=LossWeights(group_size=4), strategy=mirrored).updates
+    shares = mirrored.experimental_local_results(mirrored.run(two._draw, args=(0, tf.constant([3, 4])))[1])
+    np.testing.assert_array_equal(tf.concat(shares, axis=0), labels)
+
+
 # ---------------------------------------------------------------------------------------------------- consistency loss
 
 
@@ -520,18 +535,50 @@ def test_logistic_losses_are_the_weighted_sum_of_their_terms(make):
     assert lowest - 1e-5 <= scored < lowest + 1.0
 
 
+def test_relativistic_losses_are_the_weighted_sum_of_their_terms(make):
+    weights = LossWeights("relativistic_r1_r2", gradient_penalty=7.0, score_drift=0.0, discriminator_pitch=2.0)
+    with eagerly():
+        metrics = make(weights=weights).run(4)
+    assert metrics["gradient_penalty"] > 0
+    paired = metrics["discriminator_loss"] - 7.0 * metrics["gradient_penalty"] - 2.0 * metrics["real_pitch_loss"]
+    # Jensen: a mean of softplus lies above the softplus of the mean.
+    lowest = np.logaddexp(0, -metrics["critic_distance"])
+    assert lowest - 1e-5 <= paired < lowest + 1.0
+
+
+def test_fakes_of_a_paired_game_have_the_pitches_of_the_reals(make):
+    seed, labels = tf.constant([3, 4]), tf.constant([2, 2, 0, 1, 0, 2])
+    paired, alone = (make(weights=LossWeights(game)).updates for game in ("relativistic_r1_r2", "logistic_r1"))
+    z, drawn = paired._draw(0, seed, labels)
+    np.testing.assert_array_equal(drawn, labels)
+    np.testing.assert_array_equal(z, alone._draw(0, seed, labels)[0])
+    assert not np.array_equal(alone._draw(0, seed, labels)[1], labels)
+
+
 OPTIONS = {
     "logistic": LossWeights("logistic_r1"),
     "projection": LossWeights(projection=True, generator_pitch=0.0, discriminator_pitch=0.0),
     "augmentation": LossWeights(augmentation=0.7),
-    "all": LossWeights("logistic_r1", 5.0, gradient_penalty_interval=2, projection=True, augmentation=0.7),
+    "grouping": LossWeights(group_size=2),
+    "pairs": LossWeights("relativistic_r1_r2", 2.0),
+    "all": LossWeights(
+        "logistic_r1", 5.0, gradient_penalty_interval=2, projection=True, augmentation=0.7, group_size=2
+    ),
+    "all, paired": LossWeights(
+        "relativistic_r1_r2", 5.0, gradient_penalty_interval=2, projection=True, augmentation=0.7, group_size=2
+    ),
 }
+
+
+def settings_of(option: str) -> dict:
+    """Of `make`, with a critic that looks at the groups, too."""
+    return {"weights": OPTIONS[option], "model": {"group_size": OPTIONS[option].group_size}}
 
 
 @pytest.mark.parametrize("option", OPTIONS)
 @pytest.mark.parametrize("loudness", [0.0, 0.5])
 def test_every_option_moves_all_active_weights_and_stays_finite(make, option, loudness):
-    training = make(weights=OPTIONS[option])
+    training = make(**settings_of(option))
     before = training.weights()
     metrics = training.run(3, fade=0.4, loudness=loudness)
     after = training.weights()
@@ -542,19 +589,24 @@ def test_every_option_moves_all_active_weights_and_stays_finite(make, option, lo
     assert all(np.isfinite(weight).all() for weight in after.values())
 
 
-@pytest.mark.parametrize("option", ["all", "augmentation"])
+@pytest.mark.parametrize("option", ["all", "all, paired", "augmentation", "grouping"])
 def test_options_are_drawn_alike_in_one_call_and_in_several(make, option):
     # Adam would make a whole step of a gradient that is nothing but rounding, which differs with the threads at hand.
-    several, one = (make(weights=OPTIONS[option], optimizer=keras.optimizers.SGD) for _ in range(2))
+    several, one = (make(optimizer=keras.optimizers.SGD, **settings_of(option)) for _ in range(2))
     for step in range(3):
         several.run(1, first_step=step, fade_step=0.1)
     one.run(1, num_steps=3, fade_step=0.1)
     assert_same_weights(several, one, atol=2e-5)
 
 
-def test_two_replicas_train_as_one_with_every_option(make, mirrored):
-    settings = {"weights": OPTIONS["all"], "optimizer": keras.optimizers.SGD}
-    alone, shared = make(**settings), make(strategy=mirrored, **settings)
+@pytest.mark.parametrize("option", ["all", "all, paired"])
+def test_two_replicas_train_as_one_with_every_option(make, mirrored, option):
+    # Batches of 8, of which each replica has two groups.
+    schedule = StageSchedule(3, 24, 24, 1000, (8,))
+    alone, shared = (
+        make(strategy=strategy, optimizer=keras.optimizers.SGD, schedule=schedule, **settings_of(option))
+        for strategy in (None, mirrored)
+    )
     for training in (alone, shared):
         training.metrics = training.run(3, num_steps=2, fade=0.4)
     for name in ("real_score", "fake_score", "gradient_penalty", "generator_loss", "discriminator_loss"):
