@@ -35,7 +35,7 @@ setup(
     packages=find_packages(include=["gansynth_tf", "gansynth_tf.*"]),
     package_dir={"": "."},
     cmdclass={"build_py": BuildWithPresets},
-    package_data={"gansynth_tf.data": ["*.csv"]},
+    package_data={"gansynth_tf": ["box/*"], "gansynth_tf.data": ["*.csv"]},
     install_requires=[
         "absl-py",
         "joblib>=1.3",

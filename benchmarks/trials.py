@@ -40,8 +40,9 @@ _LOGISTIC = {
 }  # fmt: skip
 _WGAN_GP = {
     "adversarial_loss": "wgan_gp", "gradient_penalty_weight": 10.0, "pitch_projection": False,
-    "generator_ac_loss_weight": 10.0, "discriminator_ac_loss_weight": 10.0,
+    "generator_ac_loss_weight": 10.0, "discriminator_ac_loss_weight": 10.0, "pitch_group_size": 1,
 }  # fmt: skip
+_PAIRED = _LOGISTIC | {"adversarial_loss": "relativistic_r1_r2"}
 _PROJECTION = {"pitch_projection": True, "generator_ac_loss_weight": 0.0, "discriminator_ac_loss_weight": 0.0}
 TRIALS = {
     # What the opt-in savings of docs/performance.md do to the metrics: the same number of updates for all.
@@ -71,6 +72,14 @@ TRIALS = {
             "logistic_augmented": _LOGISTIC | {"augment_probability": 0.3},
             "logistic_projection": _LOGISTIC | _PROJECTION,
             "projection": _PROJECTION,
+            "logistic_grouped": _LOGISTIC | _PROJECTION | {"pitch_group_size": 2},
+            "paired": _PAIRED | _PROJECTION,
+            "paired_grouped": _PAIRED | _PROJECTION | {"pitch_group_size": 2},
+            "paired_grouped_4": _PAIRED | _PROJECTION | {"pitch_group_size": 4},
+            "paired_batch_8": _PAIRED | _PROJECTION | {"pitch_group_size": 2, "batch_size_schedule": [8]},
+            "paired_penalty_0.3": _PAIRED | _PROJECTION | {"pitch_group_size": 2, "gradient_penalty_weight": 0.3},
+            "paired_penalty_3": _PAIRED | _PROJECTION | {"pitch_group_size": 2, "gradient_penalty_weight": 3.0},
+            "paired_augmented": _PAIRED | _PROJECTION | {"pitch_group_size": 2, "augment_probability": 0.3},
         },
     ),
     # The recipe for a few hundred notes beside the paper's loss, the same networks and notes, for the same time.
@@ -81,6 +90,9 @@ TRIALS = {
             "small_data": {},
             "wgan_gp": _WGAN_GP,
             # One change each.
+            "logistic": {"adversarial_loss": "logistic_r1"},
+            "alone": {"pitch_group_size": 1},
+            "grouped_4": {"pitch_group_size": 4},
             "augmented": {"augment_probability": 0.3},
             "r1_10": {"gradient_penalty_weight": 10.0},
             "r1_0.1": {"gradient_penalty_weight": 0.1},
@@ -96,6 +108,15 @@ TRIALS = {
             "pitch_scale_2": {"pitch_scale": 2.0},
             "growing": {"train_progressive": True},
         },
+    ),
+    # What the model in the box is worth to two hundred notes of another SoundFont, that which pretty_midi installs.
+    "tuning": Trial(
+        "mini",
+        {
+            "soundfont_path": "", "soundfont_programs": [0, 6, 11, 24, 40, 48, 56, 68, 71, 73], "min_pitch": 48,
+            "max_pitch": 72, "train_time_limit": 600.0, "snapshot_metric_notes": 0, "keep_every_examples": 2_000,
+        },
+        {"scratch": {}, "box": {"init_from": "box"}},
     ),
 }
 COLUMNS = {  # Of the table: the name in evaluation.jsonl, how it is written.

@@ -3,7 +3,8 @@
     gansynth_train --config=small_data --hparams='{"dataset_name": "folder", "data_path": "my_sounds"}'
     gansynth_train --config=small_data
 
-The second learns from five hundred SoundFont notes. docs/recipes.md has what was tried, and what it gives.
+The second learns from five hundred SoundFont notes. "Other games for small sets" in docs/training.md
+says what was tried.
 """
 
 base = "laptop"

@@ -15,7 +15,7 @@ from gansynth_tf import build_baselines
 from gansynth_tf.hparams import NOT_INHERITED, HParams
 from gansynth_tf.pitches import PitchClasses
 from gansynth_tf.schedules import ResolutionSchedule, StageSchedule, num_filters
-from gansynth_tf.settings import read_experiment, read_pitches
+from gansynth_tf.settings import find_model, read_experiment, read_pitches
 
 if typing.TYPE_CHECKING:
     from gansynth_tf.baselines.note_model import NoteModel
@@ -136,12 +136,13 @@ def make_model(hparams: HParams, pitch_classes: PitchClasses) -> GANSynth | Note
     return GANSynth(make_representation(hparams), make_normalizer(hparams), *networks, pitch_classes)
 
 
-def load(path: str | os.PathLike) -> GANSynth | ExportedGANSynth:
+def load(path: str | os.PathLike = "") -> GANSynth | ExportedGANSynth:
     """A model to play with.
 
     Args:
         path: A run folder (train_root_dir); an exported folder, whose newest version counts, or one of its versions; a
-            packed model; or a model of Magenta's: its folder, its zip, one of its stages, a checkpoint.
+            packed model; or a model of Magenta's: its folder, its zip, one of its stages, a checkpoint. Nothing, or
+            "box": the model that comes with the package.
 
     Returns:
         The model, of a run folder standing where its newest checkpoint stands. All kinds have `generate(z, pitch)`,
@@ -153,7 +154,7 @@ def load(path: str | os.PathLike) -> GANSynth | ExportedGANSynth:
     """
     from gansynth_tf import export, magenta_folders, packed
 
-    run = pathlib.Path(path).expanduser()
+    run = find_model(path)
     exported = export.find_export(run)
     if exported is not None:
         return export.ExportedGANSynth(exported)

@@ -181,10 +181,9 @@ def _check_batch_sizes(hparams: HParams, num_replicas: int) -> None:
     size = hparams.pitch_group_size
     uneven = [batch for batch in hparams.batch_size_schedule if batch % (num_replicas * size)]
     if uneven:
-        grouped = f" times pitch_group_size, {size}" if size > 1 else ""
         raise ValueError(
-            f"batch_size_schedule must hold multiples of the {num_replicas} replicas that share a batch{grouped}. "
-            f"Received: {uneven[0]}"
+            f"batch_size_schedule must hold multiples of {num_replicas * size}: replicas that share a batch "
+            f"({num_replicas}) times pitch_group_size ({size}). Received: {uneven[0]}"
         )
 
 

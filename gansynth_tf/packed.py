@@ -1,7 +1,7 @@
 """A packed model: a trained GANSynth as four small files, its weights in half precision.
 
 It plays as a run folder does, and as it holds the critic, too, a run can start from it (`init_from`). The optimizers'
-state is left out.
+state is left out. One packed model comes with the package: the model in the box.
 """
 
 import json

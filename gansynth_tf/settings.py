@@ -1,6 +1,7 @@
 """Where a run's settings come from: presets (`configs/NAME.py`), overrides, and the experiment.json of a run."""
 
 import json
+import os
 import pathlib
 import runpy
 import warnings
@@ -15,6 +16,20 @@ def list_presets() -> dict[str, pathlib.Path]:
     here = pathlib.Path(__file__).resolve().parent
     folder = here / "configs" if (here / "configs").is_dir() else here.parent / "configs"
     return {path.stem: path for path in sorted(folder.glob("[a-z]*.py"))}
+
+
+BOX = pathlib.Path(__file__).resolve().parent / "box"  # The trained model that comes with the package.
+
+
+def find_model(name: str | os.PathLike) -> pathlib.Path:
+    """The folder that a model's name means: that of this path; for "box", and for none, the model in the box."""
+    path = pathlib.Path(name).expanduser()
+    return BOX if not str(name) or (str(name) == "box" and not path.exists()) else path
+
+
+def folder_for(model: pathlib.Path, name: str) -> pathlib.Path:
+    """Where what is made of a model goes, unless told otherwise: in its folder, but not in the package's."""
+    return (pathlib.Path("/tmp/gansynth") if model.resolve() == BOX else model) / name
 
 
 def read_preset(name: str) -> dict:

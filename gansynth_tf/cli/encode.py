@@ -8,7 +8,7 @@ from gansynth_tf import audio, build
 from gansynth_tf.cli import entry
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string("ckpt_dir", "/tmp/gansynth/train", "A run folder or an exported model.")
+flags.DEFINE_string("ckpt_dir", "/tmp/gansynth/train", "A run folder, an exported model, or 'box', our own.")
 flags.DEFINE_string("output_dir", "", "Where the latent, its note and the picture go; empty: beside the recording.")
 flags.DEFINE_integer("pitch", None, "MIDI pitch of the recorded note; none: measured by pyin.", 0, 127)
 flags.DEFINE_integer("num_candidates", 64, "How many random latents are compared with the note.", lower_bound=1)

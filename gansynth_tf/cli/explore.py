@@ -8,7 +8,7 @@ from gansynth_tf import audio, build, build_data, build_evaluation, settings
 from gansynth_tf.cli import entry
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string("ckpt_dir", "/tmp/gansynth/train", "A run folder, or an exported model that has sliders.")
+flags.DEFINE_string("ckpt_dir", "/tmp/gansynth/train", "A run folder, 'box', or an exported model that has sliders.")
 flags.DEFINE_string("output_dir", "", "Where sounds and pictures go; empty: the folder `explore` of the model.")
 flags.DEFINE_integer("num_sliders", 6, "How many of each kind (pca_1, …, sefa_1, …) to find.", lower_bound=1)
 flags.DEFINE_integer("num_latents", 10000, "How many random latents to find them from.", lower_bound=16)
@@ -36,12 +36,12 @@ def main() -> None:
     values = {name: float(value) for name, value in _pairs("sliders", _is_number).items()}
     names = _pairs("rename", bool)
     entry.load_tensorflow()
-    folder = pathlib.Path(FLAGS.ckpt_dir).expanduser()
+    folder = settings.find_model(FLAGS.ckpt_dir)
     model = build.load(folder)
     started = _instruments(model)
     pitch = model.pitches[len(model.pitches) // 2] if FLAGS.pitch is None else FLAGS.pitch
     model.pitch_classes.to_index(pitch)
-    output = pathlib.Path(FLAGS.output_dir).expanduser() if FLAGS.output_dir else folder / "explore"
+    output = pathlib.Path(FLAGS.output_dir).expanduser() if FLAGS.output_dir else settings.folder_for(folder, "explore")
 
     from gansynth_tf.exploration import sliders
 
@@ -97,6 +97,8 @@ def _sliders(model, folder: pathlib.Path, names: dict[str, str]):
         if names or FLAGS.refit:
             raise ValueError(f"Expected a run folder for --rename and --refit. Received: {folder}, an exported model.")
         return sliders.load_sliders(version / export.DESCRIPTION_FILE, model.latent_size)[0]
+    if folder.resolve() == settings.BOX and (names or FLAGS.refit):
+        raise ValueError("Expected a run folder for --rename and --refit. Received: the model in the box; copy it.")
     path, fingerprint = folder / sliders.SLIDERS_FILE, directions.weights_fingerprint(model)
     found, found_in = {}, ""
     if path.is_file() and not FLAGS.refit:

@@ -4,11 +4,11 @@ import pathlib
 
 from absl import flags
 
-from gansynth_tf import build
+from gansynth_tf import build, settings
 from gansynth_tf.cli import entry
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string("ckpt_dir", "/tmp/gansynth/train", "A run folder (train_root_dir).")
+flags.DEFINE_string("ckpt_dir", "/tmp/gansynth/train", "A run folder (train_root_dir), or 'box', our own.")
 flags.DEFINE_string(
     "export_dir", "/tmp/gansynth/export", "Where versions 1, 2, … of the exported model go; the next number is written."
 )
@@ -22,7 +22,7 @@ def main() -> None:
     entry.load_tensorflow()
     from gansynth_tf import export
 
-    run = pathlib.Path(FLAGS.ckpt_dir).expanduser()
+    run = settings.find_model(FLAGS.ckpt_dir)
     if export.find_export(run):
         raise ValueError(f"--ckpt_dir must be a run folder. Received: {run}, which is an export already.")
     export.check_place(FLAGS.export_dir)

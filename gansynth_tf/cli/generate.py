@@ -8,7 +8,9 @@ from gansynth_tf import build
 from gansynth_tf.cli import entry
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string("ckpt_dir", "/tmp/gansynth/acoustic_only", "A run folder (train_root_dir) or an exported model.")
+flags.DEFINE_string(
+    "ckpt_dir", "", "A run folder (train_root_dir), an exported or a packed model; empty: the one that comes with this."
+)
 flags.DEFINE_string("output_dir", "/tmp/gansynth/samples", "Where the sound files go.")
 flags.DEFINE_string("tfds_data_dir", "", "Accepted for Magenta's command lines; generating needs no data set.")
 flags.DEFINE_integer("seed", None, "The same seed gives the same bytes; none: new sounds each time.", lower_bound=0)
@@ -79,7 +81,7 @@ def main(given: list[str]) -> None:
     music = midi.read_midi(FLAGS.midi_file) if FLAGS.midi_file else None
     seed = int(np.random.default_rng().integers(2**31)) if FLAGS.seed is None else FLAGS.seed
     entry.load_tensorflow()
-    model = build.load(pathlib.Path(FLAGS.ckpt_dir))
+    model = build.load(FLAGS.ckpt_dir)
     if music is not None:
         _write_clip(model, output, seed, sound_format, music)
     elif FLAGS.interpolate:

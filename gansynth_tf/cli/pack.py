@@ -4,7 +4,7 @@ import pathlib
 
 from absl import flags
 
-from gansynth_tf import build, files
+from gansynth_tf import build, files, settings
 from gansynth_tf.cli import entry
 
 FLAGS = flags.FLAGS
@@ -21,7 +21,7 @@ def main() -> None:
     from gansynth_tf.hparams import HParams
     from gansynth_tf.model import GANSynth
 
-    run, output = pathlib.Path(FLAGS.ckpt_dir).expanduser(), pathlib.Path(FLAGS.output_dir).expanduser()
+    run, output = settings.find_model(FLAGS.ckpt_dir), pathlib.Path(FLAGS.output_dir).expanduser()
     model = build.load(run)
     if not isinstance(model, GANSynth):
         raise ValueError(

@@ -8,7 +8,7 @@ from gansynth_tf import audio, build, build_data, magenta_folders, settings
 from gansynth_tf.cli import entry
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string("ckpt_dir", "/tmp/gansynth/train", "A run folder or an export; drawn when no PATH is given.")
+flags.DEFINE_string("ckpt_dir", "/tmp/gansynth/train", "A run folder, an export, or 'box'; drawn if no PATH is given.")
 flags.DEFINE_string("output_dir", "", "Where pictures go; empty: a model's folder `plots`, or beside the audio files.")
 flags.DEFINE_enum("format", "png", ["png", "svg"], "Of the pictures.")
 flags.DEFINE_integer("seed", 0, "Of a model's latents.", lower_bound=0)
@@ -22,7 +22,7 @@ _AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff")
 
 def main(paths: list[str]) -> None:
     """Draws every path as what it is."""
-    for path in [pathlib.Path(path).expanduser() for path in paths or [FLAGS.ckpt_dir]]:
+    for path in map(settings.find_model, paths or [FLAGS.ckpt_dir]):
         files = _audio_files(path)
         if files:
             _draw_audio(path, files)
@@ -72,7 +72,7 @@ def _draw_model(path: pathlib.Path) -> None:
     from gansynth_tf import latents, plots
     from gansynth_tf.pitches import midi_to_hz
 
-    output = pathlib.Path(FLAGS.output_dir).expanduser() if FLAGS.output_dir else path / "plots"
+    output = pathlib.Path(FLAGS.output_dir).expanduser() if FLAGS.output_dir else settings.folder_for(path, "plots")
 
     def draw(name, plot, *arguments, **titles):
         plot(*arguments, output / f"{name}.{FLAGS.format}", **titles)

@@ -60,7 +60,9 @@ def _steps(run: pathlib.Path) -> dict[str, list[str]]:
     """Title -> command, without its prefix, and arguments."""
     chosen = [f"--config={FLAGS.config}"] + ([f"--hparams={FLAGS.hparams}"] if FLAGS.hparams != "{}" else [])
     model = f"--ckpt_dir={run}"
+    first = [f"--output_dir={run / 'box'}", "--seed=0", "--tune", *_TUNE]
     return {
+        "Playing a tune by the model that comes with the package": ["generate", *first],
         "Rendering notes from the SoundFont": ["prepare", *chosen],
         "Training": ["train", *chosen],
         "Generating notes": ["generate", model, f"--output_dir={run / 'generated'}", "--seed=0"],
@@ -78,8 +80,9 @@ def _summarise(run: pathlib.Path, times: dict[str, float]) -> None:
     parts = ", ".join(f"{title.lower()} {tqdm.format_interval(seconds)}" for title, seconds in times.items())
     print(f"\nTimes: {parts}; in all {tqdm.format_interval(sum(times.values()))}. Peak memory {peak_gib:.1f} GiB.")
     written = {
+        "A tune by the model in the box": run / "box" / "generated_clip.wav",
         "Generated notes": run / "generated",
-        "A tune": run / "tune" / "generated_clip.wav",
+        "A tune by the new model": run / "tune" / "generated_clip.wav",
         "Pictures": run / "plots",
         "The same notes during training": run / "samples",
         "SavedModel": run / "export",

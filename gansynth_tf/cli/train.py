@@ -26,8 +26,9 @@ flags.DEFINE_string("soundfont", "", "SoundFont file to render the notes from (h
 flags.DEFINE_string(
     "init_from",
     "",
-    "Start from the weights of this model: a run folder, a packed model, or one of Magenta's (hparam init_from); "
-    "without --config its settings hold, too, but for notes, files and length.",
+    "Start from the weights of this model: a run folder, a packed model, one of Magenta's, or 'box', the one that "
+    "comes with the package (hparam init_from); without --config its settings hold, too, but for notes, files and "
+    "length.",
 )
 flags.DEFINE_integer("seed", None, "Seed of everything random (hparam seed).")
 flags.DEFINE_bool("dry_run", False, "Print the settings and the plan, and exit.")
@@ -47,7 +48,7 @@ def settings_from_flags() -> HParams:
     if FLAGS.seed is not None:
         overrides["seed"] = FLAGS.seed
     if FLAGS.init_from:
-        source = pathlib.Path(FLAGS.init_from).expanduser().resolve()
+        source = settings.find_model(FLAGS.init_from).resolve()
         inherited = {} if FLAGS.config else build.inherited_settings(source, overrides.get("train_root_dir", ""))
         overrides = {"train_progressive": False} | inherited | overrides | {"init_from": str(source)}
     return settings.resolve_hparams(FLAGS.config, overrides)

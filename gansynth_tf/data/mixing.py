@@ -10,7 +10,13 @@ _MIX_BLOCK = 1000  # Items within which the sets' shares are exact.
 
 
 def mix_counts(weights: list[float]) -> np.ndarray:
-    """How many of every thousand examples each set gives, by the largest remainders; at least one.
+    """How many of every thousand items each set gives, by the largest remainders; at least one.
+
+    Args:
+        weights: Of the sets.
+
+    Returns:
+        int64 [sets], a thousand in all.
 
     Raises:
         ValueError: A weight is not positive.
@@ -27,23 +33,35 @@ def mix_counts(weights: list[float]) -> np.ndarray:
 
 
 def _mix_order(counts: np.ndarray, seed: int | tf.Tensor, block: int | tf.Tensor) -> tf.Tensor:
-    """Which set each example of a block comes from: int64 [1000]."""
+    """Which set each item of a block comes from: int64 [1000]."""
     pattern = tf.constant(np.repeat(np.arange(len(counts)), counts))
     key = tf.stack([tf.cast(seed, tf.int64), -1 - tf.cast(block, tf.int64)])
     return tf.random.experimental.stateless_shuffle(pattern, key)
 
 
-def mix_starts(counts: np.ndarray, seed: int, start_example: int) -> list[int]:
-    """How many examples each set has given before `start_example`."""
+def mix_starts(counts: np.ndarray, seed: int, start: int) -> list[int]:
+    """How many items each set has given before the one at `start`.
+
+    Args:
+        counts: Of `mix_counts`.
+        seed: Decides the order.
+        start: Items of the whole stream to pass over.
+    """
     if len(counts) == 1:
-        return [start_example]
-    block, rest = divmod(start_example, _MIX_BLOCK)
+        return [start]
+    block, rest = divmod(start, _MIX_BLOCK)
     begun = _mix_order(counts, seed, block).numpy()[:rest]
     return (block * counts + np.bincount(begun, minlength=len(counts))).tolist()
 
 
-def mix(streams: list[tf.data.Dataset], counts: np.ndarray, seed: int, start_example: int) -> tf.data.Dataset:
-    first_block, rest = divmod(start_example, _MIX_BLOCK)
+def mix(streams: list[tf.data.Dataset], counts: np.ndarray, seed: int, start: int) -> tf.data.Dataset:
+    """One stream of several.
+
+    Args:
+        streams: Endless, of items alike, each from where `mix_starts` says.
+        counts, seed, start: As for `mix_starts`.
+    """
+    first_block, rest = divmod(start, _MIX_BLOCK)
     blocks = tf.data.Dataset.range(first_block, np.iinfo(np.int64).max)
     choices = blocks.map(lambda block: _mix_order(counts, seed, block)).unbatch().skip(rest)
     return tf.data.Dataset.choose_from_datasets(streams, choices)

@@ -12,7 +12,7 @@ import pytest
 from gansynth_tf.cli import entry
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-STEPS = ["prepare", "train", "generate", "generate", "plot", "export", "evaluate"]
+STEPS = ["generate", "prepare", "train", "generate", "generate", "plot", "export", "evaluate"]
 
 
 def printed_commands(out: str) -> list[list[str]]:
@@ -61,8 +61,9 @@ def test_dry_run_prints_commands_that_parse(run_command, tmp_path):
     assert finished.code == 0 and finished.err == "" and not list(tmp_path.iterdir())
     commands = printed_commands(finished.out)
     assert [command[0] for command in commands] == [f"gansynth_{step}" for step in STEPS]
-    assert commands[1] == ["gansynth_train", "--config=quickstart", hparams]
-    assert commands[2][1] == f"--ckpt_dir={tmp_path / 'my runs'}"
+    assert not any(word.startswith("--ckpt_dir") for word in commands[0]) and "--tune" in commands[0]
+    assert commands[2] == ["gansynth_train", "--config=quickstart", hparams]
+    assert commands[3][1] == f"--ckpt_dir={tmp_path / 'my runs'}"
     for name, *arguments in commands:
         assert run_command(name.removeprefix("gansynth_"), *arguments, "--help").code == 0
 
@@ -75,7 +76,7 @@ def test_a_wrong_setting_stops_it_before_the_first_step(run_command):
 def test_a_step_that_fails_ends_it(run_command, steps, tmp_path):
     called = steps(train=3)
     finished = run_command("quickstart", f'--hparams={{"train_root_dir": "{tmp_path}"}}')
-    assert finished.code == 3 and called == ["gansynth_tf.cli.prepare", "gansynth_tf.cli.train"]
+    assert finished.code == 3 and called == [f"gansynth_tf.cli.{step}" for step in STEPS[:3]]
     assert "goes on from it when run again" in finished.err
 
 
@@ -83,8 +84,8 @@ def test_all_steps_end_with_times_and_places(run_command, steps, tmp_path):
     called = steps()
     finished = run_command("quickstart", f'--hparams={{"train_root_dir": "{tmp_path}"}}')
     assert called == [f"gansynth_tf.cli.{step}" for step in STEPS]
-    assert finished.code == 0 and "Times: rendering" in finished.out and "Peak memory" in finished.out
-    for folder in ("generated", "plots", "samples", "export"):
+    assert finished.code == 0 and "Times: playing" in finished.out and "Peak memory" in finished.out
+    for folder in ("box", "generated", "plots", "samples", "export"):
         assert str(tmp_path / folder) in finished.out
 
 
@@ -98,7 +99,7 @@ def test_the_script_runs_from_any_folder_and_passes_its_arguments_on(tmp_path):
     script = [ROOT / "bin" / "quickstart", "--dry_run", hparams]
     finished = subprocess.run(script, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert finished.returncode == 0 and finished.stderr == ""
-    assert printed_commands(finished.stdout)[0] == ["gansynth_prepare", "--config=quickstart", hparams]
+    assert printed_commands(finished.stdout)[1] == ["gansynth_prepare", "--config=quickstart", hparams]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -106,7 +107,7 @@ def test_a_signal_stops_the_step_and_waits_for_it(number, run_command, steps):
     called = steps(train=number)
     finished = run_command("quickstart")
     assert finished.code == 130 and finished.err == "bin/quickstart: interrupted\n"
-    assert called == ["gansynth_tf.cli.prepare", "gansynth_tf.cli.train", "terminated"]
+    assert called == [*(f"gansynth_tf.cli.{step}" for step in STEPS[:3]), "terminated"]
 
 
 def test_a_second_ctrl_c_does_not_wait_for_the_loop():

@@ -223,7 +223,7 @@ def test_a_preset_file_and_a_run_that_is_given_time(tiny_hparams, run_command, t
 def test_two_replicas_share_a_batch(tiny_hparams, run_command, tmp_path):
     run = tmp_path / "run"
     uneven = run_command("train", tiny_hparams(run), "--strategy=mirrored")
-    assert uneven.code == 2 and "multiples of the 2 replicas" in uneven.err and not list(tmp_path.iterdir())
+    assert uneven.code == 2 and "multiples of 2: replicas" in uneven.err and not list(tmp_path.iterdir())
     finished = run_command("train", tiny_hparams(run, **SIMPLE | {"total_num_images": 8}), "--strategy=mirrored")
     assert finished.code == 0, finished.err
     model = gansynth_tf.load(run)

@@ -51,6 +51,11 @@ def test_the_best_snapshot_and_every_so_many_are_kept(make_loop, tmp_path):
     np.testing.assert_array_equal(last, loop.updates.model.generate(z, [60, 62]))
 
 
+def test_batches_are_of_whole_groups(make_loop):
+    with pytest.raises(ValueError, match=r"multiples of 3: .* times pitch_group_size \(3\). Received: 4"):
+        make_loop(pitch_group_size=3)
+
+
 def test_weights_that_are_no_numbers_are_not_saved(make_loop, tmp_path):
     loop = make_loop()
     kernel = loop.updates.model.discriminator.score.kernel
