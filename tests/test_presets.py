@@ -27,7 +27,8 @@ def narrow(hparams: HParams) -> dict:
     step = hparams.scale_base if hparams.scale_mode == "ALL" else 1
     frame = 2 * hparams.start_width * step * hparams.mel_downscale
     frames = hparams.start_height * hparams.scale_base
-    return NARROW | {"audio_length": (frames - 1) * frame // 4 + frame}
+    own = {"audio_length": (frames - 1) * frame // 4 + frame, "pitch_group_size": min(2, hparams.pitch_group_size)}
+    return NARROW | own
 
 
 def test_there_are_presets():

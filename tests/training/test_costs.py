@@ -83,7 +83,7 @@ def test_a_whole_update_is_counted(updates, costs, stage):
     critic = (z, labels, None, reals, labels, mixing)
     counted = {}
     for name, run in {
-        "generator": lambda: updates._generator_gradients(stage, None, z, labels, None)[0],
+        "generator": lambda: updates._generator_gradients(stage, None, z, labels, None, None)[0],
         "critic": lambda: updates._critic_gradients(True, stage, None, *critic)[0],
         "unpunished": lambda: updates._critic_gradients(False, stage, None, *critic)[0],
     }.items():
