@@ -21,7 +21,7 @@ hparams = {
     "fmap_max": 64,
     "adversarial_loss": "logistic_r1",
     "pitch_group_size": 4,
-    "precision": "mixed_bfloat16",  # 1.4 times as fast where the processor has it.
+    "precision": "mixed_bfloat16",  # Faster where the processor has it.
     "train_time_limit": 28800.0,
     "save_summaries_num_images": 40000,
     "keep_every_examples": 40000,

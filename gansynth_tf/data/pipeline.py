@@ -272,18 +272,18 @@ def _cached_epochs(
     kept = kept if keep is None else kept.filter(keep)
     with tf.device("CPU"):
         cached = next(iter(kept.batch(np.iinfo(np.int64).max)), tf.zeros([0], tf.string))
-        own = _label_of(cached, labels)
-    groups = grouping.find_groups(np.sort(own), group_size)
+        own = _label_of(cached, labels) if group_size > 1 else None
+    groups = None if own is None else grouping.find_groups(np.sort(own), group_size)
 
     def make_epoch(epoch_seed, skipped):
-        if group_size > 1:
-            order = grouping.shuffle_in_groups(own, groups, epoch_seed)
-        else:
+        if groups is None:
             seed = tf.stack([epoch_seed, tf.constant(0, tf.int64)])
             order = tf.random.experimental.stateless_shuffle(tf.range(len(cached)), seed)
+        else:
+            order = grouping.shuffle_in_groups(own, groups, epoch_seed)
         return tf.data.Dataset.from_tensor_slices(order).skip(skipped).map(lambda place: tf.gather(cached, place))
 
-    return make_epoch, groups.size
+    return make_epoch, len(cached) if groups is None else groups.size
 
 
 def _streamed_epochs(
