@@ -35,13 +35,10 @@ def run(name: str, *arguments: str) -> None:
 
 def measure(out: pathlib.Path, records: str, num_notes: int, num_f0_notes: int) -> list[dict]:
     """A row for real held-out notes and one for the packed model."""
-    data = f"--hparams={json.dumps({'train_root_dir': str(out / 'data_of'), 'records_dir': records})}"
-    run("train_classifier", "--config=mini", data, f"--output_dir={out / 'classifier'}")
-    (out / "evaluation.jsonl").unlink(missing_ok=True)
-    sizes = (f"--num_notes={num_notes}", f"--num_f0_notes={num_f0_notes}", f"--output_dir={out}")
-    judged = ("--config=mini", data, f"--classifier={out / 'classifier'}", f"--compare=box={out / 'packed'}")
-    run("evaluate", *judged, *sizes)
-    return [json.loads(line) for line in (out / "evaluation.jsonl").read_text().splitlines()]
+    data = {"train_root_dir": str(out / "data_of"), "records_dir": records}
+    sizes = (f"--num_notes={num_notes}", f"--num_f0_notes={num_f0_notes}")
+    where = ["--config=mini", f"--hparams={json.dumps(data)}"]
+    return trials.judge(where, out / "classifier", {"box": out / "packed"}, out, *sizes)
 
 
 def real_time_factor(folder: pathlib.Path, batch: int) -> float:

@@ -44,11 +44,12 @@ _WGAN_GP = {
 }  # fmt: skip
 _PAIRED = _LOGISTIC | {"adversarial_loss": "relativistic_r1_r2"}
 _PROJECTION = {"pitch_projection": True, "generator_ac_loss_weight": 0.0, "discriminator_ac_loss_weight": 0.0}
+_QUICKSTART = _PAIRED | _PROJECTION | {"pitch_group_size": 2}
 TRIALS = {
     # What the opt-in savings of docs/performance.md do to the metrics: the same number of updates for all.
     "savings": Trial(
         "quickstart",
-        {"total_num_images": 24_000, "train_time_limit": None, "snapshot_metric_notes": 0},
+        _WGAN_GP | {"total_num_images": 24_000, "train_time_limit": None, "snapshot_metric_notes": 0},
         {
             "penalty_1": {"gradient_penalty_interval": 1},
             "penalty_2": {"gradient_penalty_interval": 2},
@@ -61,7 +62,7 @@ TRIALS = {
     # What learns fastest from little.
     "recipes": Trial(
         "quickstart",
-        {"total_num_images": 24_000, "train_time_limit": None, "snapshot_metric_notes": 0},
+        _WGAN_GP | {"total_num_images": 24_000, "train_time_limit": None, "snapshot_metric_notes": 0},
         {
             "wgan_gp": {},
             "penalty_100": {"gradient_penalty_weight": 100.0},
@@ -73,13 +74,21 @@ TRIALS = {
             "logistic_projection": _LOGISTIC | _PROJECTION,
             "projection": _PROJECTION,
             "logistic_grouped": _LOGISTIC | _PROJECTION | {"pitch_group_size": 2},
+            "logistic_grouped_4": _LOGISTIC | _PROJECTION | {"pitch_group_size": 4},
             "paired": _PAIRED | _PROJECTION,
-            "paired_grouped": _PAIRED | _PROJECTION | {"pitch_group_size": 2},
-            "paired_grouped_4": _PAIRED | _PROJECTION | {"pitch_group_size": 4},
-            "paired_batch_8": _PAIRED | _PROJECTION | {"pitch_group_size": 2, "batch_size_schedule": [8]},
-            "paired_penalty_0.3": _PAIRED | _PROJECTION | {"pitch_group_size": 2, "gradient_penalty_weight": 0.3},
-            "paired_penalty_3": _PAIRED | _PROJECTION | {"pitch_group_size": 2, "gradient_penalty_weight": 3.0},
-            "paired_augmented": _PAIRED | _PROJECTION | {"pitch_group_size": 2, "augment_probability": 0.3},
+            # The quickstart's own; what follows changes one thing about it.
+            "paired_grouped": _QUICKSTART,
+            "paired_grouped_4": _QUICKSTART | {"pitch_group_size": 4},
+            "paired_augmented": _QUICKSTART | {"augment_probability": 0.3},
+            "paired_batch_8": _QUICKSTART | {"batch_size_schedule": [8]},
+            "paired_fast_average": _QUICKSTART | {"ema_decay": 0.995},
+            "paired_fewer_frames": _QUICKSTART | {"num_resolutions": 4, "start_width": 32, "mel_downscale": 8},
+            "paired_growing": _QUICKSTART | {"train_progressive": True},
+            "paired_penalty_0.3": _QUICKSTART | {"gradient_penalty_weight": 0.3},
+            "paired_penalty_3": _QUICKSTART | {"gradient_penalty_weight": 3.0},
+            "paired_pitch_head": _QUICKSTART | {"generator_ac_loss_weight": 1.0, "discriminator_ac_loss_weight": 1.0},
+            "paired_pitch_scale_1": _QUICKSTART | {"pitch_scale": 1.0},
+            "paired_slower": _QUICKSTART | {"generator_learning_rate": 0.002, "discriminator_learning_rate": 0.002},
         },
     ),
     # The recipe for a few hundred notes beside the paper's loss, the same networks and notes, for the same time.
@@ -91,6 +100,7 @@ TRIALS = {
             "wgan_gp": _WGAN_GP,
             # One change each.
             "logistic": {"adversarial_loss": "logistic_r1"},
+            "logistic_grouped_4": {"adversarial_loss": "logistic_r1", "pitch_group_size": 4},
             "alone": {"pitch_group_size": 1},
             "grouped_4": {"pitch_group_size": 4},
             "augmented": {"augment_probability": 0.3},
@@ -172,22 +182,35 @@ def trainings(out: pathlib.Path, trial: Trial, chosen: dict[str, dict], seeds: l
     return jobs
 
 
+def judge(where: list[str], classifier: pathlib.Path, runs: dict, folder: pathlib.Path, *sizes: str) -> list[dict]:
+    """Trains the judge unless that is done, and evaluates.
+
+    Args:
+        where: Flags that say which notes.
+        classifier: The judge's folder.
+        runs: Folders of models by name.
+        folder: Where the tables go, over those of before.
+        sizes: Further flags, of how many notes.
+
+    Returns:
+        A row for real notes and one for each model.
+    """
+    subprocess.run(command("train_classifier", *where, f"--output_dir={classifier}"), check=True)
+    compared = ",".join(f"{name}={run}" for name, run in runs.items())
+    rows = folder / "evaluation.jsonl"
+    rows.unlink(missing_ok=True)
+    flags = [f"--compare={compared}", f"--classifier={classifier}", f"--output_dir={folder}"]
+    subprocess.run(command("evaluate", *where, *flags, *sizes), check=True, stdout=subprocess.DEVNULL)
+    return [json.loads(line) for line in rows.read_text().splitlines()]
+
+
 def score(
     out: pathlib.Path, trial: Trial, runs: dict[str, pathlib.Path], num_notes: int, folder: pathlib.Path
 ) -> list[dict]:
     """One judge for all; a row for real notes and for each run, given by name. Tables go to the folder."""
     data = {"train_root_dir": str(out), "records_dir": str(out / "data")}
     where = [f"--config={trial.preset}", f"--hparams={json.dumps(trial.shared | data)}"]
-    subprocess.run(command("train_classifier", *where, f"--output_dir={out / 'classifier'}"), check=True)
-    compared = ",".join(f"{name}={run}" for name, run in runs.items())
-    before = folder / "evaluation.jsonl"
-    before.unlink(missing_ok=True)
-    subprocess.run(
-        command("evaluate", *where, f"--compare={compared}", f"--classifier={out / 'classifier'}")
-        + [f"--num_notes={num_notes}", f"--output_dir={folder}"],
-        check=True, stdout=subprocess.DEVNULL,
-    )  # fmt: skip
-    return [json.loads(line) for line in before.read_text().splitlines()]
+    return judge(where, out / "classifier", runs, folder, f"--num_notes={num_notes}")
 
 
 def columns_of(row: dict) -> dict[str, float]:
