@@ -129,10 +129,12 @@ def make_costs(hparams: HParams, num_pitches: int) -> UpdateCosts | OneStageCost
     """The arithmetic of an update in each stage; of a baseline, what is left."""
     from gansynth_tf.training.baseline_steps import OneStageCosts
     from gansynth_tf.training.costs import UpdateCosts
+    from gansynth_tf.training.objectives import OBJECTIVES
 
     resolutions, stages = build.make_schedules(hparams)
     if hparams.model_type != "gansynth":
         return OneStageCosts(stages.total_examples)
+    objective = OBJECTIVES[hparams.adversarial_loss]
     return UpdateCosts(
         resolutions,
         stages,
@@ -141,6 +143,8 @@ def make_costs(hparams: HParams, num_pitches: int) -> UpdateCosts | OneStageCost
         num_pitches,
         hparams.kernel,
         hparams.gradient_penalty_interval,
+        objective.num_penalised,
+        objective.paired,
     )
 
 

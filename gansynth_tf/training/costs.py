@@ -24,6 +24,8 @@ class UpdateCosts:
         num_pitches: Classes of the pitch head.
         kernel_size: (time, freq) of the inner convolutions.
         penalty_interval: The penalty is taken in every k-th update.
+        penalised: At how many batches the penalty takes the critic's gradient.
+        paired: Whether the generator's update judges reals, too.
     """
 
     resolutions: ResolutionSchedule
@@ -33,6 +35,8 @@ class UpdateCosts:
     num_pitches: int
     kernel_size: tuple[int, int] = (3, 3)
     penalty_interval: int = 1
+    penalised: int = 1
+    paired: bool = False
 
     def _points(self, block: int) -> int:
         return math.prod(self.resolutions.resolution(block))
@@ -65,22 +69,24 @@ class UpdateCosts:
         return total + self.filters[0] * (1 + self.num_pitches)
 
     def penalty(self, num_blocks: int) -> int:
-        """Multiply-adds of the gradient penalty for one note: six passes through the critic.
+        """Multiply-adds of the gradient penalty for one note: six passes through the critic at each place it is taken.
 
         Scores; their gradient at the input; then, backwards through that gradient, one pass for what flows through it
         and one for its weights; and the same two through the scores' own pass, reached by the minibatch deviation.
         """
-        return 6 * self.discriminator(num_blocks)
+        return 6 * self.penalised * self.discriminator(num_blocks)
 
     def update(self, stage: int) -> float:
         """Multiply-adds of one update for one note, on average.
 
-        The generator: its pass and two for its gradient, the critic's pass and the gradient at its input. The critic:
-        fakes, then a pass and two for the gradient on reals and on fakes, and the penalty.
+        The generator: its pass and two for its gradient, the critic's pass and the gradient at its input, and its pass
+        on reals in a paired game. The critic: fakes, then a pass and two for the gradient on reals and on fakes, and
+        the penalty.
         """
         blocks = self.schedule.num_blocks(stage)
         generator, discriminator = self.generator(blocks), self.discriminator(blocks)
-        return 4 * generator + 8 * discriminator + self.penalty(blocks) / self.penalty_interval
+        passes = 9 if self.paired else 8
+        return 4 * generator + passes * discriminator + self.penalty(blocks) / self.penalty_interval
 
     # ------------------------------------------------------------------------------------------ what follows
 

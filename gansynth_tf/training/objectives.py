@@ -27,6 +27,7 @@ class Objective:
         real, fake: Critic's scores -> what it minimises, where reals and fakes count for themselves.
         pair: Scores of (reals, fakes) -> what the critic minimises in a paired game, in which each fake has a real note
             of its pitch beside it.
+        num_penalised: How many batches `penalised` gives.
     """
 
     generator: Callable[[Scores, Scores | None], tf.Tensor]
@@ -36,6 +37,7 @@ class Objective:
     real: Callable[[Scores], tf.Tensor] | None = None
     fake: Callable[[Scores], tf.Tensor] | None = None
     pair: Callable[[Scores, Scores], tf.Tensor] | None = None
+    num_penalised: int = 1
 
     @property
     def paired(self) -> bool:
@@ -71,6 +73,7 @@ OBJECTIVES = {
         pair=losses.relativistic_loss,
         generator=losses.relativistic_loss,
         penalised=lambda reals, fakes, mixing: (reals, fakes),
+        num_penalised=2,
         penalty=lambda norms, target: 2.0 * losses.r1_penalty(norms),
         normalised=True,
     ),

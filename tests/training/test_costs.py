@@ -12,7 +12,7 @@ from gansynth_tf.hparams import HParams
 from gansynth_tf.pitches import PitchClasses
 from gansynth_tf.schedules import ResolutionSchedule, StageSchedule
 from gansynth_tf.training.costs import UpdateCosts
-from gansynth_tf.training.objectives import LossWeights
+from gansynth_tf.training.objectives import OBJECTIVES, LossWeights
 from gansynth_tf.training.steps import Updates
 
 # The paper's best network at a quarter of its resolution: wide enough for convolutions to be all of the arithmetic.
@@ -20,6 +20,7 @@ RESOLUTIONS = ResolutionSchedule((2, 16), 5)
 STAGES = StageSchedule(5, 100, 50, 1000, (3,))
 FILTERS = (256, 256, 256, 128, 64, 32)
 BATCH = 3
+OTHERS = sorted(set(OBJECTIVES) - {"wgan_gp"})
 
 
 def count_multiply_adds(run) -> float:
@@ -46,8 +47,7 @@ def count_multiply_adds(run) -> float:
     return total / BATCH
 
 
-@pytest.fixture(scope="module")
-def updates() -> Updates:
+def make_updates(**weights) -> Updates:
     hparams = HParams(
         start_height=2, start_width=16, num_resolutions=5, fmap_base=1024, fmap_max=256, batch_size_schedule=(BATCH,),
         audio_length=8000, mel_downscale=4, data_type="mel",
@@ -55,7 +55,12 @@ def updates() -> Updates:
     model = build.make_model(hparams, PitchClasses(tuple(range(40, 53)), (1,) * 13))
     assert build.make_filters(hparams) == FILTERS
     optimizers = keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1)
-    return Updates(model, *optimizers, tf.distribute.OneDeviceStrategy("CPU:0"), STAGES, LossWeights())
+    return Updates(model, *optimizers, tf.distribute.OneDeviceStrategy("CPU:0"), STAGES, LossWeights(**weights))
+
+
+@pytest.fixture(scope="module")
+def updates() -> Updates:
+    return make_updates()
 
 
 @pytest.fixture(scope="module")
@@ -75,15 +80,20 @@ def test_passes_are_counted(updates, costs, num_blocks):
         np.testing.assert_allclose(count_multiply_adds(run), expected, rtol=1e-6)
 
 
-@pytest.mark.parametrize("stage", [4, 8])
-def test_a_whole_update_is_counted(updates, costs, stage):
+@pytest.mark.parametrize(("game", "stage"), [("wgan_gp", 4), ("wgan_gp", 8), *((name, 8) for name in OTHERS)])
+def test_a_whole_update_is_counted(game, stage):
+    updates = make_updates(adversarial=game)
+    objective = OBJECTIVES[game]
+    costs = UpdateCosts(
+        RESOLUTIONS, STAGES, FILTERS, 256, 13, penalised=objective.num_penalised, paired=objective.paired
+    )
     z, labels = tf.zeros([BATCH, 256]), tf.zeros([BATCH], tf.int32)
     blocks = STAGES.num_blocks(stage)
     reals, mixing = tf.zeros([BATCH, *RESOLUTIONS.resolution(blocks), 2]), tf.zeros([BATCH])
-    critic = (z, labels, None, reals, labels, mixing)
+    critic, against = (z, labels, None, reals, labels, mixing), reals if objective.paired else None
     counted = {}
     for name, run in {
-        "generator": lambda: updates._generator_gradients(stage, None, z, labels, None, None)[0],
+        "generator": lambda: updates._generator_gradients(stage, None, z, labels, None, against)[0],
         "critic": lambda: updates._critic_gradients(True, stage, None, *critic)[0],
         "unpunished": lambda: updates._critic_gradients(False, stage, None, *critic)[0],
     }.items():
