@@ -54,6 +54,7 @@ def measure(out: pathlib.Path, trial: trials.Trial, num_notes: int) -> dict[str,
 def draw(curves: dict[str, list[dict]], path: pathlib.Path) -> None:
     """The picture."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import FormatStrFormatter
 
     figure = Figure(figsize=(4 * len(PANELS), 3.4), layout="constrained")
     panels = figure.subplots(1, len(PANELS))
@@ -69,6 +70,8 @@ def draw(curves: dict[str, list[dict]], path: pathlib.Path) -> None:
             panel.plot(minutes, values, color=colour, marker=".", label=label)
         panel.set(title=name, xlabel="minutes of training")
     panels[1].set_yscale("log")
+    for axis in (panels[1].yaxis.set_major_formatter, panels[1].yaxis.set_minor_formatter):
+        axis(FormatStrFormatter("%g"))
     panels[0].legend()
     with files.replacing(path) as beside:
         figure.savefig(beside, format="png", dpi=100)
