@@ -100,7 +100,9 @@ TRIALS = {
             "wgan_gp": _WGAN_GP,
             # One change each.
             "logistic": {"adversarial_loss": "logistic_r1"},
-            "logistic_grouped_4": {"adversarial_loss": "logistic_r1", "pitch_group_size": 4},
+            "logistic_grouped_4_batch_8": {
+                "adversarial_loss": "logistic_r1", "pitch_group_size": 4, "batch_size_schedule": [8],
+            },
             "alone": {"pitch_group_size": 1},
             "grouped_4": {"pitch_group_size": 4},
             "augmented": {"augment_probability": 0.3},
@@ -108,8 +110,7 @@ TRIALS = {
             "r1_0.1": {"gradient_penalty_weight": 0.1},
             "r1_lazy": {"gradient_penalty_interval": 8},
             "slower": {"generator_learning_rate": 0.002, "discriminator_learning_rate": 0.002},
-            "batch_16": {"batch_size_schedule": [16]},
-            "batch_4": {"batch_size_schedule": [4]},
+            "batch_8": {"batch_size_schedule": [8]},
             "pitch_scale_1": {"pitch_scale": 1.0},
             "pitch_head": {"generator_ac_loss_weight": 1.0, "discriminator_ac_loss_weight": 1.0},
             "wide": {"fmap_max": 64},

@@ -19,8 +19,6 @@ hparams = {
     "max_pitch": 84,
     "latent_vector_size": 64,
     "fmap_max": 64,
-    "adversarial_loss": "logistic_r1",
-    "pitch_group_size": 4,
     "precision": "mixed_bfloat16",  # Faster where the processor has it.
     "train_time_limit": 28800.0,
     "save_summaries_num_images": 40000,

@@ -3,7 +3,7 @@
     gansynth_train --config=small_data --hparams='{"dataset_name": "folder", "data_path": "my_sounds"}'
     gansynth_train --config=small_data
 
-The second learns from five hundred SoundFont notes. "Other games for small sets" in docs/training.md
+The second learns from five hundred SoundFont notes. docs/recipes.md
 says what was tried.
 """
 
@@ -18,6 +18,7 @@ hparams = {
     "gradient_penalty_weight": 1.0,
     "pitch_projection": True,
     "pitch_group_size": 2,
+    "batch_size_schedule": [4],
     "generator_ac_loss_weight": 0.0,
     "discriminator_ac_loss_weight": 0.0,
     "train_time_limit": 2400.0,
