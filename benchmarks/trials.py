@@ -125,7 +125,8 @@ TRIALS = {
         "mini",
         {
             "soundfont_path": "", "soundfont_programs": [0, 6, 11, 24, 40, 48, 56, 68, 71, 73], "min_pitch": 48,
-            "max_pitch": 72, "train_time_limit": 600.0, "snapshot_metric_notes": 0, "keep_every_examples": 2_000,
+            "max_pitch": 72, "total_num_images": 8_000, "train_time_limit": None, "snapshot_metric_notes": 0,
+            "keep_every_examples": 2_000,
         },
         {"scratch": {}, "box": {"init_from": "box"}},
     ),
