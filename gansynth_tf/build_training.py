@@ -227,7 +227,6 @@ def _make_weights(hparams: HParams) -> LossWeights:
         discriminator_pitch=hparams.discriminator_ac_loss_weight,
         consistency=hparams.gen_gl_consistency_loss_weight,
         projection=hparams.pitch_projection,
-        augmentation=hparams.augment_probability,
         group_size=hparams.pitch_group_size,
     )
 

@@ -153,7 +153,6 @@ class HParams:
     discriminator_ac_loss_weight: float = 1.0
     pitch_projection: bool = False  # Whether the logit of a note's pitch is part of the critic's score.
     pitch_group_size: int = 1  # Notes of one pitch side by side in a batch; minibatch stddev is taken over them.
-    augment_probability: float = 0.0  # Of each change of a note that the critic is shown; training/augmentation.py.
     gen_gl_consistency_loss_weight: float = 0.0
     # ------------------------------------------------------------------------------------------ optimisation
     generator_learning_rate: float = 0.0004
@@ -219,8 +218,6 @@ class HParams:
             raise ValueError(f"keep_every_examples must be at least 0. Received: {self.keep_every_examples}")
         if not 0 <= self.seed < 2**31:
             raise ValueError(f"seed must be in 0..{2**31 - 1}. Received: {self.seed}")
-        if not 0 <= self.augment_probability <= 1:
-            raise ValueError(f"augment_probability must be in [0, 1]. Received: {self.augment_probability}")
         if not 0 < self.soundfont_hold_fraction <= 1:
             raise ValueError(f"soundfont_hold_fraction must be in (0, 1]. Received: {self.soundfont_hold_fraction}")
         if self.train_time_limit is not None and not self.train_time_limit > 0:
@@ -229,10 +226,6 @@ class HParams:
 
     def _check_architecture(self) -> None:
         """Settings that must fit each other."""
-        if self.augment_probability and self.data_type == "wave":
-            raise ValueError(
-                "augment_probability is for specgrams. Received: it with data_type 'wave'; set one of them"
-            )
         sizes = self.batch_size_schedule
         if not 1 <= len(sizes) <= self.num_resolutions or min(sizes) < 1:
             raise ValueError(

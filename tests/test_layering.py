@@ -29,7 +29,7 @@ LAYERS = (
     ),
     (
         "training/strategy", "training/cluster", "training/costs", "training/checkpoints", "training/keeping",
-        "training/reporting", "training/transfer", "training/objectives", "training/augmentation", "training/steps",
+        "training/reporting", "training/transfer", "training/objectives", "training/steps",
         "training/baseline_steps", "training/loop", "training/classifier_training",
     ),
     (

@@ -92,7 +92,6 @@ class LossWeights:
         generator_pitch, discriminator_pitch: Weights of the pitch loss on fakes and on reals.
         consistency: Weight of the STFT-consistency loss, used in the last stage only.
         projection: Whether the logit of a note's pitch is part of its score; see GANSynth.judge.
-        augmentation: Probability of each of the changes of training/augmentation.py.
         group_size: So many neighbours in a batch of fakes share their pitch, as the data's do.
     """
 
@@ -105,5 +104,4 @@ class LossWeights:
     discriminator_pitch: float = 10.0
     consistency: float = 0.0
     projection: bool = False
-    augmentation: float = 0.0
     group_size: int = 1

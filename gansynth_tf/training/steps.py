@@ -16,7 +16,6 @@ from gansynth_tf import latents, losses
 from gansynth_tf.model import GANSynth
 from gansynth_tf.networks import Discriminator, Generator
 from gansynth_tf.schedules import StageSchedule
-from gansynth_tf.training import augmentation
 from gansynth_tf.training.objectives import OBJECTIVES, LossWeights
 from gansynth_tf.training.strategy import next_batch
 
@@ -183,14 +182,13 @@ class Updates:
         fade = fade if self.schedule.is_transition(stage) else None
         step_seed = tf.random.fold_in(tf.constant([self.seed, 0], tf.int32), tf.cast(examples, tf.int32))
         seeds = tf.unstack(tf.random.split(step_seed, 3))
-        changes = self._draw_changes(stage, step_seed)
 
         def make_reals():
-            return self._changed(self.model.real_specgrams(batch["audio"], num_blocks, fade), changes[1])
+            return self.model.real_specgrams(batch["audio"], num_blocks, fade)
 
         reals = make_reals() if self.objective.paired else None
         drawn = self._draw(stage, seeds[0], batch["label"])
-        gradients, metrics = parts.generator(fade, *drawn, changes[0], reals)
+        gradients, metrics = parts.generator(fade, *drawn, reals)
         self.generator_optimizer.apply(gradients, self._active(self.model.generator, stage))
         # One network after the other: at the same time they would need the memory of both.
         with tf.control_dependencies(list(metrics.values())):
@@ -198,7 +196,7 @@ class Updates:
         # Drawn here, since XLA would draw others.
         mixing = self._own_share(tf.random.stateless_uniform([self.schedule.batch_size(stage)], seeds[2]))
         drawn = self._draw(stage, seeds[1], batch["label"])
-        gradients, found = parts.critic[penalise](fade, *drawn, changes[2], reals, batch["label"], mixing)
+        gradients, found = parts.critic[penalise](fade, *drawn, reals, batch["label"], mixing)
         # TensorFlow drops the order between the penalty's pass and the change of a bias that no gradient of it reaches.
         with tf.control_dependencies(list(found.values())):
             self.discriminator_optimizer.apply(gradients, self._active(self.model.discriminator, stage))
@@ -211,7 +209,6 @@ class Updates:
         fade: tf.Tensor | None,
         z: tf.Tensor,
         labels: tf.Tensor,
-        changes: tf.Tensor | None,
         reals: tf.Tensor | None,
     ) -> tuple[list[tf.Tensor], Metrics]:
         """What raises the fakes' scores, above those of reals in a paired game, and their pitches' likelihood."""
@@ -221,8 +218,7 @@ class Updates:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
             fakes = self.model.fake_specgrams(z, labels, num_blocks, fade)
-            seen = self._changed(fakes, changes)
-            scores, pitch_logits = self.model.judge(seen, num_blocks, fade, self._projected(labels))
+            scores, pitch_logits = self.model.judge(fakes, num_blocks, fade, self._projected(labels))
             pitch = losses.pitch_loss(pitch_logits, labels)
             consistency = self._consistency(fakes, stage)
             adversarial = self.objective.generator(scores, against)
@@ -240,7 +236,6 @@ class Updates:
         fade: tf.Tensor | None,
         z: tf.Tensor,
         fake_labels: tf.Tensor,
-        changes: tf.Tensor | None,
         reals: tf.Tensor,
         labels: tf.Tensor,
         mixing: tf.Tensor,
@@ -251,7 +246,7 @@ class Updates:
         gradients are taken one after the other, so that only one is in memory.
         """
         num_blocks = self.schedule.num_blocks(stage)
-        fakes = self._changed(self.model.fake_specgrams(z, fake_labels, num_blocks, fade), changes)
+        fakes = self.model.fake_specgrams(z, fake_labels, num_blocks, fade)
         terms = [
             functools.partial(self._real_term, num_blocks, fade, reals, labels),
             functools.partial(self._fake_term, num_blocks, fade, fakes, fake_labels),
@@ -347,18 +342,6 @@ class Updates:
     def _projected(self, labels: tf.Tensor) -> tf.Tensor | None:
         """What `judge` is told of the notes' pitches."""
         return labels if self.weights.projection else None
-
-    def _changed(self, specgrams: tf.Tensor, draws: tf.Tensor | None) -> tf.Tensor:
-        """Specgrams as the critic is shown them."""
-        return specgrams if draws is None else augmentation.augment(specgrams, self.weights.augmentation, draws)
-
-    def _draw_changes(self, stage: int, seed: tf.Tensor) -> list[tf.Tensor | None]:
-        """This replica's share of what changes fakes in the generator's turn, reals, and fakes in the critic's."""
-        if not self.weights.augmentation:
-            return [None] * 3
-        shape = [3, self.schedule.batch_size(stage), augmentation.NUM_DRAWS]
-        draws = tf.random.stateless_uniform(shape, tf.random.fold_in(seed, 1))
-        return [self._own_share(one) for one in tf.unstack(draws)]
 
     def _draw(
         self, stage: int, seed: tf.Tensor, real_labels: tf.Tensor | None = None

@@ -558,15 +558,10 @@ def test_fakes_of_a_paired_game_have_the_pitches_of_the_reals(make):
 OPTIONS = {
     "logistic": LossWeights("logistic_r1"),
     "projection": LossWeights(projection=True, generator_pitch=0.0, discriminator_pitch=0.0),
-    "augmentation": LossWeights(augmentation=0.7),
     "grouping": LossWeights(group_size=2),
     "pairs": LossWeights("relativistic_r1_r2", 2.0),
-    "all": LossWeights(
-        "logistic_r1", 5.0, gradient_penalty_interval=2, projection=True, augmentation=0.7, group_size=2
-    ),
-    "all, paired": LossWeights(
-        "relativistic_r1_r2", 5.0, gradient_penalty_interval=2, projection=True, augmentation=0.7, group_size=2
-    ),
+    "all": LossWeights("logistic_r1", 5.0, gradient_penalty_interval=2, projection=True, group_size=2),
+    "all, paired": LossWeights("relativistic_r1_r2", 5.0, gradient_penalty_interval=2, projection=True, group_size=2),
 }
 
 
@@ -589,7 +584,7 @@ def test_every_option_moves_all_active_weights_and_stays_finite(make, option, lo
     assert all(np.isfinite(weight).all() for weight in after.values())
 
 
-@pytest.mark.parametrize("option", ["all", "all, paired", "augmentation", "grouping"])
+@pytest.mark.parametrize("option", ["all", "all, paired", "grouping"])
 def test_options_are_drawn_alike_in_one_call_and_in_several(make, option):
     # Adam would make a whole step of a gradient that is nothing but rounding, which differs with the threads at hand.
     several, one = (make(optimizer=keras.optimizers.SGD, **settings_of(option)) for _ in range(2))
