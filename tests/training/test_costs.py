@@ -90,10 +90,10 @@ def test_a_whole_update_is_counted(game, stage):
     z, labels = tf.zeros([BATCH, 256]), tf.zeros([BATCH], tf.int32)
     blocks = STAGES.num_blocks(stage)
     reals, mixing = tf.zeros([BATCH, *RESOLUTIONS.resolution(blocks), 2]), tf.zeros([BATCH])
-    critic, against = (z, labels, None, reals, labels, mixing), reals if objective.paired else None
+    critic, against = (z, labels, reals, labels, mixing), reals if objective.paired else None
     counted = {}
     for name, run in {
-        "generator": lambda: updates._generator_gradients(stage, None, z, labels, None, against)[0],
+        "generator": lambda: updates._generator_gradients(stage, None, z, labels, against)[0],
         "critic": lambda: updates._critic_gradients(True, stage, None, *critic)[0],
         "unpunished": lambda: updates._critic_gradients(False, stage, None, *critic)[0],
     }.items():
