@@ -3,8 +3,7 @@
     gansynth_train --config=small_data --hparams='{"dataset_name": "folder", "data_path": "my_sounds"}'
     gansynth_train --config=small_data
 
-The second learns from five hundred SoundFont notes. docs/recipes.md
-says what was tried.
+The second learns from five hundred SoundFont notes. docs/recipes.md says what was tried.
 """
 
 base = "laptop"
