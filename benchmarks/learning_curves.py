@@ -3,15 +3,16 @@
     python benchmarks/trials.py small --out=runs/small --only=small_data,wgan_gp
     python benchmarks/learning_curves.py small --out=runs/small
 
-A run that is told to (`keep_every_examples`) keeps a checkpoint every so often. OUT/curves gets the judge's tables,
-`curves.json` with a list of points for each run, and `curves.png`: a panel for each figure, a line for each run, all
-seeds of a variant in one colour, real held-out notes dashed.
+A run that is told to (`keep_every_examples`) keeps a checkpoint every so often. OUT/curves gets the judge's tables of
+every run, `curves.json` with a list of points for each, and `curves.png`: a panel for each figure, a line for each run,
+all seeds of a variant in one colour, real held-out notes dashed. Started again it scores only what it has not scored.
 """
 
 import argparse
 import json
 import pathlib
 
+import numpy as np
 import trials
 
 from gansynth_tf import files
@@ -35,20 +36,45 @@ def find_points(out: pathlib.Path) -> dict[str, list[tuple[int, float, pathlib.P
 
 
 def measure(out: pathlib.Path, trial: trials.Trial, num_notes: int) -> dict[str, list[dict]]:
-    """Of every run its points, each with its figures; "real" has one."""
-    points = find_points(out)
-    if not points:
+    """Of every run its points, each with its figures; "real" has one. What an earlier call scored is taken from it."""
+    runs = find_points(out)
+    if not runs:
         raise SystemExit(f"No run in {out} has kept checkpoints; train them first (see --help).")
-    places = {f"{run} at {examples}": kept for run, each in points.items() for examples, _, kept in each}
-    rows = {row["notes"]: row for row in trials.score(out, trial, places, num_notes, out / "curves")}
-
-    curves = {"real": [trials.columns_of(next(iter(rows.values())))]}
-    for run, each in points.items():
-        curves[run] = [
-            {"examples": examples, "minutes": round(minutes, 2), **trials.columns_of(rows[f"{run} at {examples}"])}
-            for examples, minutes, _ in each
-        ]
+    path = out / "curves" / "curves.json"
+    curves = json.loads(path.read_text()) if path.is_file() else {}
+    for run, points in runs.items():
+        known = {point["examples"]: point for point in curves.get(run, ()) if point["num_notes"] == num_notes}
+        places = {str(examples): kept for examples, _, kept in points if examples not in known}
+        if places:
+            real, *rows = trials.score(out, trial, places, num_notes, out / "curves" / run)
+            curves["real"] = [trials.columns_of(real)]
+            found = {int(row["notes"]): trials.columns_of(row) for row in rows}
+            for examples, minutes, _ in points:
+                if examples in found:
+                    where = {"examples": examples, "minutes": round(minutes, 2), "num_notes": num_notes}
+                    known[examples] = where | found[examples]
+        curves[run] = [known[examples] for examples in sorted(known)]
+        files.write_json(path, curves)
     return curves
+
+
+def table(curves: dict[str, list[dict]], minutes: list[float]) -> str:
+    """Markdown: of every variant the figures after so many minutes, between two checkpoints by a straight line."""
+    lines = [f"| variant | minutes | {' | '.join(PANELS)} |", "|---" * (len(PANELS) + 2) + "|"]
+    runs_of = {}
+    for run in curves:
+        if run != "real":
+            runs_of.setdefault(run.rpartition("_")[0], []).append(curves[run])
+    for variant, runs in runs_of.items():
+        for minute in minutes:
+            cells = []
+            for name in PANELS:
+                reached = [run for run in runs if run[0]["minutes"] <= minute <= run[-1]["minutes"]]
+                lines_of = [([p["minutes"] for p in run], [p[name] for p in run]) for run in reached]
+                values = [format(np.interp(minute, *line), trials.COLUMNS[name][1]) for line in lines_of]
+                cells.append(", ".join(values) or "-")
+            lines.append(f"| {variant} | {minute:g} | {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def draw(curves: dict[str, list[dict]], path: pathlib.Path) -> None:
@@ -83,11 +109,12 @@ def main() -> None:
     parser.add_argument("trial", choices=sorted(trials.TRIALS))
     parser.add_argument("--out", default="runs/trials", help="Where benchmarks/trials.py wrote.")
     parser.add_argument("--num_notes", type=int, default=500, help="Of each checkpoint, scored.")
+    parser.add_argument("--minutes", default="8,15,22,29,35", help="Of the table that is printed, with commas.")
     given = parser.parse_args()
     out = pathlib.Path(given.out)
     curves = measure(out, trials.TRIALS[given.trial], given.num_notes)
-    files.write_json(out / "curves" / "curves.json", curves)
     draw(curves, out / "curves" / "curves.png")
+    print(table(curves, [float(minute) for minute in given.minutes.split(",")]))
     print(f"Saved to {out / 'curves'}: curves.json, curves.png")
 
 

@@ -34,6 +34,13 @@ class Trial:
     variants: dict[str, dict]
 
 
+def _growing(examples: int) -> dict:
+    """Progressive growing with so many examples in every early stage, and as many in every fade."""
+    return {
+        "train_progressive": True, "stable_stage_num_images": examples, "transition_stage_num_images": examples,
+    }  # fmt: skip
+
+
 _LOGISTIC = {
     "adversarial_loss": "logistic_r1", "gradient_penalty_weight": 1.0,
     "generator_ac_loss_weight": 1.0, "discriminator_ac_loss_weight": 1.0,
@@ -41,6 +48,11 @@ _LOGISTIC = {
 _WGAN_GP = {
     "adversarial_loss": "wgan_gp", "gradient_penalty_weight": 10.0, "pitch_projection": False,
     "generator_ac_loss_weight": 10.0, "discriminator_ac_loss_weight": 10.0, "pitch_group_size": 1,
+}  # fmt: skip
+# As the paper trains: its rates, the pitch as loud as the latent, the penalty at every update, growing.
+_PUBLISHED = _WGAN_GP | {
+    "generator_learning_rate": 0.0008, "discriminator_learning_rate": 0.0008, "pitch_scale": 1.0,
+    "gradient_penalty_interval": 1, "batch_size_schedule": [8], "train_progressive": True,
 }  # fmt: skip
 _PAIRED = _LOGISTIC | {"adversarial_loss": "relativistic_r1_r2"}
 _PROJECTION = {"pitch_projection": True, "generator_ac_loss_weight": 0.0, "discriminator_ac_loss_weight": 0.0}
@@ -65,6 +77,7 @@ TRIALS = {
         _WGAN_GP | {"total_num_images": 24_000, "train_time_limit": None, "snapshot_metric_notes": 0},
         {
             "wgan_gp": {},
+            "published": _PUBLISHED | _growing(1_500),
             "penalty_100": {"gradient_penalty_weight": 100.0},
             "pitch_2": {"generator_ac_loss_weight": 2.0},
             "logistic": _LOGISTIC,
@@ -80,7 +93,8 @@ TRIALS = {
             "paired_batch_8": _QUICKSTART | {"batch_size_schedule": [8]},
             "paired_fast_average": _QUICKSTART | {"ema_decay": 0.995},
             "paired_fewer_frames": _QUICKSTART | {"num_resolutions": 4, "start_width": 32, "mel_downscale": 8},
-            "paired_growing": _QUICKSTART | {"train_progressive": True},
+            # Early stages are cheap: about as many minutes as 24,000 examples at full size.
+            "paired_growing": _QUICKSTART | _growing(1_500) | {"total_num_images": 33_000},
             "paired_penalty_0.3": _QUICKSTART | {"gradient_penalty_weight": 0.3},
             "paired_penalty_3": _QUICKSTART | {"gradient_penalty_weight": 3.0},
             "paired_pitch_head": _QUICKSTART | {"generator_ac_loss_weight": 1.0, "discriminator_ac_loss_weight": 1.0},
@@ -95,6 +109,8 @@ TRIALS = {
         {
             "small_data": {},
             "wgan_gp": _WGAN_GP,
+            "wgan_gp_batch_8": _WGAN_GP | {"batch_size_schedule": [8]},
+            "published": _PUBLISHED | _growing(3_000),
             # One change each.
             "logistic": {"adversarial_loss": "logistic_r1"},
             "logistic_grouped_4_batch_8": {
@@ -113,7 +129,7 @@ TRIALS = {
             "bfloat16": {"precision": "mixed_bfloat16"},
             "fast_average": {"ema_decay": 0.995},
             "pitch_scale_2": {"pitch_scale": 2.0},
-            "growing": {"train_progressive": True},
+            "growing": _growing(3_000),
         },
     ),
     # What the model in the box is worth to two hundred notes of another SoundFont, that which pretty_midi installs.
