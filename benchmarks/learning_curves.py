@@ -82,7 +82,7 @@ def draw(curves: dict[str, list[dict]], path: pathlib.Path) -> None:
     from matplotlib.figure import Figure
     from matplotlib.ticker import FormatStrFormatter
 
-    figure = Figure(figsize=(4 * len(PANELS), 3.4), layout="constrained")
+    figure = Figure(figsize=(4 * len(PANELS), 3.8), layout="constrained")
     panels = figure.subplots(1, len(PANELS))
     variants = list(dict.fromkeys(run.rpartition("_")[0] for run in curves if run != "real"))
     for panel, name in zip(panels, PANELS, strict=True):
@@ -98,7 +98,7 @@ def draw(curves: dict[str, list[dict]], path: pathlib.Path) -> None:
     panels[1].set_yscale("log")
     for axis in (panels[1].yaxis.set_major_formatter, panels[1].yaxis.set_minor_formatter):
         axis(FormatStrFormatter("%g"))
-    panels[0].legend()
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(variants) + 1)
     with files.replacing(path) as beside:
         figure.savefig(beside, format="png", dpi=100)
 
