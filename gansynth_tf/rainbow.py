@@ -8,6 +8,8 @@ import math
 
 import numpy as np
 
+from gansynth_tf import compiled
+
 # NSynth's picture: a hop of 16 ms, 40 bins an octave with filters of 0.8 times their natural length, 70 dB.
 _HOP_SECONDS = 256 / 16000
 BINS_PER_OCTAVE, _FILTER_SCALE = 40, 0.8
@@ -41,8 +43,7 @@ def rainbow_image(wave: np.ndarray, sample_rate: int) -> np.ndarray:
 
 def _constant_q(wave: np.ndarray, sample_rate: int) -> tuple[np.ndarray, np.ndarray]:
     """Decibels under the loudest point, and phase advance per hop in units of pi, both [freq, time]."""
-    import librosa
-
+    librosa = compiled.load_librosa()
     wave = np.asarray(wave, np.float32)
     if wave.ndim != 1 or not wave.size or not np.all(np.isfinite(wave)):
         raise ValueError(f"Expected one note of finite samples, [samples]. Received shape: {wave.shape}")

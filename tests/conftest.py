@@ -18,6 +18,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import tensorflow as tf  # noqa: E402  (the line above must come first)
 
+from gansynth_tf import compiled  # noqa: E402
+
+compiled.load_librosa()  # Tests run in several processes, and some import librosa themselves.
+
 # A shell starts what runs in the background with Ctrl-C ignored, and commands under test would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

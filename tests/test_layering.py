@@ -12,7 +12,7 @@ PACKAGE = ROOT / "gansynth_tf"
 # The layers of docs/architecture.md, lowest first. A module may import those of lower layers, and those that stand
 # before it in its own folder or outside of folders.
 LAYERS = (
-    ("files", "hparams", "audio", "pitches"),
+    ("files", "hparams", "audio", "pitches", "compiled"),
     (
         "data/notes", "data/filters", "data/shards", "data/records", "data/grouping", "data/mixing", "data/pipeline",
         "data/sf2", "data/sf3",

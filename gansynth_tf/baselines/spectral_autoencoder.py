@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from gansynth_tf import compiled
 from gansynth_tf.baselines.autoencoder import Autoencoder
 from gansynth_tf.pitch_classifier import log_magnitudes
 from gansynth_tf.pitches import PitchClasses
@@ -58,8 +59,7 @@ def waves_to_magnitudes(waves: tf.Tensor) -> tf.Tensor:
 
 def magnitudes_to_wave(magnitudes: np.ndarray, audio_length: int, iterations: int) -> np.ndarray:
     """One note's scaled decibels [time, 512] -> wave [samples] of peak 1; librosa finds phases that fit."""
-    import librosa
-
+    librosa = compiled.load_librosa()
     kept = magnitudes[: audio_length // HOP + 1].T
     linear = 10.0 ** ((np.pad(kept, [[0, 1], [0, 0]]) - 1.0) * _RANGE_DB / 20.0)  # With Nyquist's bin again.
     wave = librosa.griffinlim(

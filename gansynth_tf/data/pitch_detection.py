@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gansynth_tf import audio, pitches
+from gansynth_tf import audio, compiled, pitches
 from gansynth_tf.data.notes import UNKNOWN
 
 _LOWEST_HZ, _HIGHEST_HZ = 27.5, 2200.0  # A0 to above C#7: a semitone more than the highest pitch that counts.
@@ -24,8 +24,7 @@ def detect_pitch(wave: np.ndarray, sample_rate: int) -> int:
     Returns:
         The nearest MIDI pitch, or `notes.UNKNOWN` where the sound has no steady pitch between A0 and C7.
     """
-    import librosa
-
+    librosa = compiled.load_librosa()
     wave = audio.resample(wave, sample_rate, _RATE)
     level = np.convolve(np.square(wave), np.ones(_HOP), "same")
     start = int(np.argmax(level))

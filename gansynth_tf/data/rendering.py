@@ -8,7 +8,7 @@ import io
 
 import numpy as np
 
-from gansynth_tf import audio, pitches
+from gansynth_tf import audio, compiled, pitches
 
 RENDER_RATE = 48000  # midirenderer's only one.
 # midirenderer computes 64 samples at a time. One MIDI tick is half of that and events stand on odd ticks, so that
@@ -143,8 +143,7 @@ def measure_pitch_error(wave: np.ndarray, pitch: int, hold_seconds: float) -> fl
         Cents, the median over frames within 30 dB of the loudest; NaN when the held part is too short for
         the pitch to tell.
     """
-    import librosa
-
+    librosa = compiled.load_librosa()
     target_hz = float(pitches.midi_to_hz(pitch))
     held = wave[: round(hold_seconds * RENDER_RATE)]
     frame = min(_YIN_FRAME, len(held))

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gansynth_tf import compiled
+
 _WINDOW_SECONDS = 0.064
 _NUM_MELS = 64
 _RANGE_DB = 80.0  # Under the loudest point of the real notes; what is softer counts as equally silent.
@@ -42,8 +44,7 @@ def log_mels(waves: np.ndarray, sample_rate: int) -> np.ndarray:
     Raises:
         ValueError: If waves are not finite or not [batch, samples].
     """
-    import librosa
-
+    librosa = compiled.load_librosa()
     waves = np.asarray(waves, np.float32)
     if waves.ndim != 2 or not waves.size or not np.all(np.isfinite(waves)):
         raise ValueError(f"Expected finite waves [batch, samples], at least one note. Received shape: {waves.shape}")

@@ -6,6 +6,8 @@ not matter here: evaluation/levels.py reports those.
 
 import numpy as np
 
+from gansynth_tf import compiled
+
 _NUM_MELS = 64
 _NUM_STRETCHES = 32
 _WINDOW_SECONDS = 0.064
@@ -25,8 +27,7 @@ def note_vectors(waves: np.ndarray, sample_rate: int) -> np.ndarray:
     Raises:
         ValueError: If waves are not [batch, samples].
     """
-    import librosa
-
+    librosa = compiled.load_librosa()
     waves = np.nan_to_num(np.asarray(waves, np.float32), nan=0.0, posinf=0.0, neginf=0.0)
     if waves.ndim != 2 or not waves.shape[1]:
         raise ValueError(f"Expected waves [batch, samples]. Received shape: {waves.shape}")
@@ -41,8 +42,7 @@ def note_vectors(waves: np.ndarray, sample_rate: int) -> np.ndarray:
 
 def _vector(wave: np.ndarray, window: int, hop: int, filters: np.ndarray) -> np.ndarray:
     """[mels, stretches] of one note."""
-    import librosa
-
+    librosa = compiled.load_librosa()
     power = np.abs(librosa.stft(wave, n_fft=window, hop_length=hop, pad_mode="constant")) ** 2
     edges = np.linspace(0, power.shape[1], _NUM_STRETCHES + 1).round().astype(int)
     mels = filters @ (np.add.reduceat(power, edges[:-1], axis=1) / np.diff(edges))

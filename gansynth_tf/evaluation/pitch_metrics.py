@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gansynth_tf import compiled
 from gansynth_tf.pitches import midi_to_hz
 
 _LOWEST_HZ, _HIGHEST_HZ = 27.5, 1400.0  # Where a fundamental is looked for; octaves more for pitches near the edges.
@@ -86,9 +87,9 @@ def measure_pitch(wave: np.ndarray, sample_rate: int) -> float:
 
 def _median_f0(waves: np.ndarray, sample_rate: int, octaves_down: int, octaves_up: int, resolution: float):
     """Fundamentals in Hz, [batch], searched in a range widened by whole octaves."""
-    import librosa
     from scipy import signal
 
+    librosa = compiled.load_librosa()
     factor = -(-_RATE * 2**octaves_up // sample_rate)
     rate = sample_rate * factor
     f0, voiced, _ = librosa.pyin(
