@@ -58,21 +58,23 @@ def measure(out: pathlib.Path, trial: trials.Trial, num_notes: int) -> dict[str,
     return curves
 
 
+def variants_of(curves: dict[str, list[dict]]) -> list[str]:
+    """Names of the runs without their seeds."""
+    return list(dict.fromkeys(run.rpartition("_")[0] for run in curves if run != "real"))
+
+
 def table(curves: dict[str, list[dict]], minutes: list[float]) -> str:
     """Markdown: of every variant the figures after so many minutes, between two checkpoints by a straight line."""
     lines = [f"| variant | minutes | {' | '.join(PANELS)} |", "|---" * (len(PANELS) + 2) + "|"]
-    runs_of = {}
-    for run in curves:
-        if run != "real":
-            runs_of.setdefault(run.rpartition("_")[0], []).append(curves[run])
-    for variant, runs in runs_of.items():
+    for variant in variants_of(curves):
+        runs = [points for run, points in curves.items() if run.rpartition("_")[0] == variant]
         for minute in minutes:
+            reached = [run for run in runs if run[0]["minutes"] <= minute <= run[-1]["minutes"]]
             cells = []
             for name in PANELS:
-                reached = [run for run in runs if run[0]["minutes"] <= minute <= run[-1]["minutes"]]
-                lines_of = [([p["minutes"] for p in run], [p[name] for p in run]) for run in reached]
-                values = [format(np.interp(minute, *line), trials.COLUMNS[name][1]) for line in lines_of]
-                cells.append(", ".join(values) or "-")
+                at = ([[point[key] for point in run] for key in ("minutes", name)] for run in reached)
+                values = [np.interp(minute, *line) for line in at]
+                cells.append(", ".join(format(value, trials.COLUMNS[name][1]) for value in values) or "-")
             lines.append(f"| {variant} | {minute:g} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -84,7 +86,7 @@ def draw(curves: dict[str, list[dict]], path: pathlib.Path) -> None:
 
     figure = Figure(figsize=(4 * len(PANELS), 3.8), layout="constrained")
     panels = figure.subplots(1, len(PANELS))
-    variants = list(dict.fromkeys(run.rpartition("_")[0] for run in curves if run != "real"))
+    variants = variants_of(curves)
     for panel, name in zip(panels, PANELS, strict=True):
         for run, points in curves.items():
             if run == "real":

@@ -1,6 +1,6 @@
 """librosa, whose compiled functions two processes must not build at once."""
 
-import fcntl
+import contextlib
 import functools
 import os
 import pathlib
@@ -24,8 +24,11 @@ def load_librosa() -> types.ModuleType:
     Returns:
         The module `librosa`.
     """
+    import fcntl
+
     with lock_path().open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        with contextlib.suppress(OSError):  # Some network file systems have no locks.
+            fcntl.flock(lock, fcntl.LOCK_EX)
         import librosa
 
         # Attributes are imported when they are first asked for: these bring in every module that compiles.
